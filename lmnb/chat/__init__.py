@@ -1,0 +1,1 @@
+"""Messages to text and back. Pure: no I/O, no process, no HTTP."""

@@ -1,0 +1,29 @@
+"""The one internal form of a conversation, whatever dialect it came in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call an assistant made. `arguments` is the JSON text, as it came."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """`developer` has become `system`, `function` has become `tool`; content parts are joined."""
+
+    role: Role
+    content: str
+    name: str | None = None
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None

@@ -1,0 +1,113 @@
+"""What a load and a request may ask of an engine. Plain values: they cross the pipe as they are."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
+GpuOffload = Literal["off", "max"] | int | float
+"""`off`, `max`, a number of layers (int), or a share of the layers (float, 0.0 to 1.0)."""
+
+
+class LoraAdapter(msgspec.Struct, frozen=True):
+    path: str
+    scale: float = 1.0
+
+
+class LoadOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a model is loaded. `None` means: let lmnb decide, or take the model's own value."""
+
+    context_length: int | None = None
+    """Tokens one conversation may hold. None: min(the model's own, 4096)."""
+    slots: int = 4
+    """Requests that are computed at the same time (1 to 64)."""
+    kv_unified: bool | None = None
+    """True: the slots share one KV cache of `context_length` cells. False: each slot has its own.
+    None: see docs/architecture.md; shared."""
+    batch_size: int = 2048
+    """Most tokens handed to llama.cpp in one call."""
+    micro_batch_size: int = 512
+    """Most tokens computed in one graph."""
+    threads: int | None = None
+    """Most threads a step may use. None: the physical cores this process may use."""
+    adaptive_threads: bool = True
+    """Give threads up while something else on the machine computes."""
+    gpu: GpuOffload = "max"
+    tensor_split: tuple[float, ...] = ()
+    main_gpu: int = 0
+    flash_attention: bool | None = None
+    offload_kv_cache: bool = True
+    cache_type_k: CacheType = "f16"
+    cache_type_v: CacheType = "f16"
+    swa_full: bool = True
+    """Keep the whole sliding-window cache, so that any prefix can be reused."""
+    mmap: bool = True
+    mlock: bool = False
+    rope_freq_base: float | None = None
+    rope_freq_scale: float | None = None
+    lora: tuple[LoraAdapter, ...] = ()
+    host_cache_mib: int = 1024
+    """Host memory for sequences evicted from the KV cache. 0: none are kept."""
+    queue_limit: int = 256
+    """Requests that may wait for a slot."""
+    embeddings: bool = False
+
+
+class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """llama.cpp's samplers and their meaning, in llama-server's order and with its defaults.
+
+    Source of names, order and defaults: llama.cpp `common/common.h`, `common_params_sampling`.
+    """
+
+    temperature: float = 0.8
+    dynatemp_range: float = 0.0
+    dynatemp_exponent: float = 1.0
+    top_k: int = 40
+    top_p: float = 0.95
+    min_p: float = 0.05
+    typical_p: float = 1.0
+    top_n_sigma: float = -1.0
+    xtc_probability: float = 0.0
+    xtc_threshold: float = 0.1
+    repeat_penalty: float = 1.0
+    repeat_last_n: int = 64
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    dry_multiplier: float = 0.0
+    dry_base: float = 1.75
+    dry_allowed_length: int = 2
+    dry_penalty_last_n: int = -1
+    dry_sequence_breakers: tuple[str, ...] = ("\n", ":", '"', "*")
+    mirostat: Literal[0, 1, 2] = 0
+    mirostat_tau: float = 5.0
+    mirostat_eta: float = 0.1
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    seed: int | None = None
+    """None: a fresh one each time."""
+
+
+class Span(msgspec.Struct, frozen=True, array_like=True):
+    """A stretch of prompt text. `special`: control-token text in it stands for the tokens."""
+
+    text: str
+    special: bool = True
+
+
+Prompt = tuple[Span, ...] | tuple[int, ...]
+
+
+class EngineRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One sequence to compute."""
+
+    prompt: tuple[Span, ...] = ()
+    prompt_tokens: tuple[int, ...] = ()
+    """Token ids, instead of `prompt`. Used as they are: no BOS is added."""
+    sampling: Sampling = Sampling()
+    max_tokens: int | None = None
+    """None: until the model stops or the context is full."""
+    stop: tuple[str, ...] = ()
+    logprobs: int | None = None
+    """None: no log-probabilities. n: for each token, its own and the n best alternatives (0 to 20)."""
+    ignore_eos: bool = False

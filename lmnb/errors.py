@@ -1,0 +1,148 @@
+"""One tree of errors. Each class knows the HTTP status and the OpenAI `type` and `code` it becomes."""
+
+from __future__ import annotations
+
+__all__ = [
+    "AuthenticationError",
+    "ContextLengthExceeded",
+    "EngineDied",
+    "EngineError",
+    "InvalidRequest",
+    "LmnbError",
+    "LoadFailed",
+    "MethodNotAllowed",
+    "ModelNotFound",
+    "NotFound",
+    "PermissionDenied",
+    "QueueFull",
+    "ServerNotFound",
+    "ServiceClosed",
+]
+
+
+class LmnbError(Exception):
+    """Base of every error that lmnb raises on purpose.
+
+    `retry_after` (seconds) becomes a `Retry-After` header. `retryable=False` becomes
+    `x-should-retry: false`, which the OpenAI SDKs honour: a load that failed once will fail again.
+    """
+
+    status = 500
+    type = "server_error"
+    code: str | None = None
+    retry_after: float | None = None
+    retryable = True
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        if code is not None:
+            self.code = code
+
+    def to_json(self) -> dict[str, dict[str, str | None]]:
+        """The body OpenAI's clients expect: all four keys, always."""
+        return {
+            "error": {
+                "message": self.message,
+                "type": self.type,
+                "param": self.param,
+                "code": self.code,
+            }
+        }
+
+
+class InvalidRequest(LmnbError):
+    """The caller asked for something that cannot be done. `param` names the field."""
+
+    status = 400
+    type = "invalid_request_error"
+
+
+class ContextLengthExceeded(InvalidRequest):
+    """The prompt does not fit the loaded context."""
+
+    code = "context_length_exceeded"
+
+
+class AuthenticationError(LmnbError):
+    """No key, or a wrong one."""
+
+    status = 401
+    type = "authentication_error"
+    code = "invalid_api_key"
+
+
+class PermissionDenied(LmnbError):
+    """A valid key that may not do this, or a page that may not reach us."""
+
+    status = 403
+    type = "permission_error"
+    code = "permission_denied"
+
+
+class NotFound(LmnbError):
+    """No such route or object."""
+
+    status = 404
+    type = "not_found_error"
+    code = "not_found"
+
+
+class ModelNotFound(NotFound):
+    """No model of that name, here."""
+
+    code = "model_not_found"
+
+
+class MethodNotAllowed(LmnbError):
+    """The route exists; the verb does not."""
+
+    status = 405
+    type = "invalid_request_error"
+    code = "method_not_allowed"
+
+
+class QueueFull(LmnbError):
+    """More requests wait than the model's queue may hold."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "queue_full"
+    retry_after = 1.0
+
+
+class EngineError(LmnbError):
+    """llama.cpp refused or failed a request that looked valid."""
+
+    code = "engine_error"
+
+
+class LoadFailed(EngineError):
+    """The model could not be loaded. The message holds what llama.cpp said."""
+
+    code = "model_load_failed"
+    retryable = False
+
+
+class EngineDied(EngineError):
+    """The engine process ended while the request ran. The next request starts a fresh one."""
+
+    status = 503
+    code = "engine_died"
+    retry_after = 1.0
+
+
+class ServiceClosed(LmnbError):
+    """The server is shutting down, or the model was unloaded under the request."""
+
+    status = 503
+    code = "service_closed"
+    retry_after = 1.0
+
+
+class ServerNotFound(LmnbError):
+    """Kernel side: there is no notebook server to talk to."""
+
+    status = 503
+    code = "server_not_found"

@@ -1,0 +1,1 @@
+"""What is loaded, and what happens to a request. Knows no HTTP."""

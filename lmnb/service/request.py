@@ -1,0 +1,35 @@
+"""What a dialect hands to the service: one generation, one choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lmnb.chat.message import Message
+from lmnb.engine.options import Sampling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """Exactly one of `messages`, `text` and `tokens` is set.
+
+    `messages` go through the model's chat template and its answer through the parser; `text` and
+    `tokens` are completed as they are.
+    """
+
+    model: str
+    messages: tuple[Message, ...] | None = None
+    text: str | None = None
+    tokens: tuple[int, ...] | None = None
+    sampling: Sampling = field(default_factory=Sampling)
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    logprobs: int | None = None
+    """None: none. n: each token's own and the n best alternatives."""
+    template_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    """Handed to the chat template (`enable_thinking`, `reasoning_effort`, ...)."""
+    continue_final: bool = False
+    """The last message is the assistant's and is to be continued."""
+    ttl: float | None = None
+    """Seconds of idleness after which a model loaded for this request may go."""
