@@ -1,1 +1,1 @@
-"""How fast a server is. Not part of the installed package: run from a checkout (`python -m bench.load`)."""
+"""How fast a server is. Not installed: run from a checkout, `python -m bench.load --help`."""

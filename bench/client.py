@@ -81,7 +81,7 @@ class Sample:
 
 
 class SseReader:
-    """Bytes in, the `data:` of whole events out. Comments (keep-alives) and other fields are dropped."""
+    """Bytes in, the `data:` of whole events out. Comments (keep-alives) and other fields go."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -178,14 +178,14 @@ async def _json(target: Target, method: str, path: str, body: Mapping[str, Any] 
     return json.loads(text)
 
 
-async def complete(target: Target, body: Mapping[str, Any], *, timeout: float) -> Sample:
+async def complete(target: Target, body: Mapping[str, Any], *, limit: float) -> Sample:
     """Run one chat completion. Never raises for what the server does: `Sample.error` says it."""
     sample = Sample(started=time.perf_counter())
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(limit):
             await _run(target, body, sample)
     except TimeoutError:
-        sample.error = f"no end after {timeout:g} s"
+        sample.error = f"no end after {limit:g} s"
     except (
         OSError,
         EOFError,

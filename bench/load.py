@@ -78,7 +78,7 @@ async def run(target: Target, load: Load) -> list[Sample]:
 
     async def client() -> None:
         for body in waiting:
-            samples.append(await complete(target, body, timeout=load.timeout))
+            samples.append(await complete(target, body, limit=load.timeout))
 
     await asyncio.gather(*(client() for _ in range(min(load.concurrency, load.requests))))
     return samples

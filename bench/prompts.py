@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-WORDS = (
+_TEXT = (
     "about above after again air all along also always animal another answer around back because "
     "before began below between big book both boy call car carry change children city close come "
     "country cut day different does down each early earth eat end enough even every example eyes "
@@ -22,7 +22,8 @@ WORDS = (
     "sound spell start state still stop story study such take talk tell thing think thought three "
     "through time together took tree try turn two under until use very want watch water way week "
     "well went where while white why will without word work world write year young"
-).split()
+)
+WORDS = tuple(_TEXT.split())
 
 QUESTION = " Write a very long story with these words."
 QUESTION_TOKENS = 9
