@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+Bytes = bytes  # the name of a field below hides the type
 FinishReason = Literal["stop", "stop_string", "length", "context", "cancelled"]
 """`stop`: the model ended. `stop_string`: a stop string was met. `length`: max_tokens.
 `context`: the context is full. `cancelled`: the caller went away."""
@@ -14,13 +15,13 @@ FinishReason = Literal["stop", "stop_string", "length", "context", "cancelled"]
 class Alternative(msgspec.Struct, frozen=True, array_like=True):
     """One candidate token: its bytes (base for text), natural-log probability, token id."""
 
-    bytes: bytes
+    bytes: Bytes
     logprob: float
     token: int
 
 
 class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):
-    bytes: bytes
+    bytes: Bytes
     logprob: float
     token: int
     top: tuple[Alternative, ...] = ()

@@ -1,0 +1,206 @@
+"""Which tokens are in the KV cache, and which of them a new prompt can take over.
+
+A *lane* is one of llama.cpp's sequence ids. A finished sequence leaves its tokens in its lane
+until the lane is needed; then they move to host memory, from where they come back without a
+prefill. Nothing is ever assumed to be in the cache that llama.cpp was not asked about: where a
+memory cannot be cut (a sliding window that moved on, a recurrent state), the prompt is computed
+again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmnb.engine.llama import Context, Tokens
+
+WORTHWHILE = 16
+"""Shorter prefixes are not worth a copy, a save or a wait."""
+
+
+def common_prefix(a: Tokens, b: Tokens) -> int:
+    """Length of the longest common beginning."""
+    n = min(len(a), len(b))
+    different = np.flatnonzero(a[:n] != b[:n])
+    return int(different[0]) if len(different) else n
+
+
+@dataclass(slots=True)
+class Lane:
+    id: int
+    tokens: Tokens = field(default_factory=lambda: np.empty(0, np.int32))
+    """What is resident: a view of the running sequence's tokens, or a copy once it is idle."""
+    busy: bool = False
+    used: int = 0
+
+
+class HostCache:
+    """States of evicted lanes, newest last, at most `limit` bytes of them."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.bytes = 0
+        self._entries: OrderedDict[bytes, tuple[Tokens, NDArray[np.uint8]]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def put(self, tokens: Tokens, state: NDArray[np.uint8]) -> None:
+        self.discard(tokens)
+        if len(state) > self.limit:
+            return
+        while self.bytes + len(state) > self.limit:
+            _, (_, oldest) = self._entries.popitem(last=False)
+            self.bytes -= len(oldest)
+        self._entries[tokens.tobytes()] = (tokens.copy(), state)
+        self.bytes += len(state)
+
+    def covers(self, tokens: Tokens) -> bool:
+        """Is all of this already here, as the beginning of something?"""
+        return any(common_prefix(tokens, kept) == len(tokens) for kept, _ in self._entries.values())
+
+    def best(self, prompt: Tokens) -> tuple[int, Tokens | None]:
+        """The longest prefix of `prompt` that an entry begins with, and that entry's tokens."""
+        found: tuple[int, Tokens | None] = (0, None)
+        for kept, _ in self._entries.values():
+            n = common_prefix(prompt, kept)
+            if n > found[0]:
+                found = (n, kept)
+        return found
+
+    def take(self, tokens: Tokens) -> NDArray[np.uint8]:
+        key = tokens.tobytes()
+        self._entries.move_to_end(key)
+        return self._entries[key][1]
+
+    def discard(self, tokens: Tokens) -> None:
+        entry = self._entries.pop(tokens.tobytes(), None)
+        if entry:
+            self.bytes -= len(entry[1])
+
+
+class KVCache:
+    """The lanes of one context."""
+
+    def __init__(self, context: Context, lanes: int, host_limit: int) -> None:
+        self.context = context
+        self.lanes = [Lane(i) for i in range(lanes)]
+        self.host = HostCache(host_limit)
+        self._clock = 0
+
+    @property
+    def cells(self) -> int:
+        """Cells in use; shared ones are counted for each lane that has them."""
+        return sum(len(lane.tokens) for lane in self.lanes)
+
+    def idle(self) -> list[Lane]:
+        """Lanes nobody computes in, least recently used first."""
+        return sorted((x for x in self.lanes if not x.busy), key=lambda x: x.used)
+
+    def place(self, prompt: Tokens) -> tuple[Lane, int] | None:
+        """A lane for `prompt` and how many of its tokens are in it already; None: all are busy.
+
+        At least one token is always left to compute, since its logits are needed.
+        """
+        idle = self.idle()
+        if not idle:
+            return None
+        usable = len(prompt) - 1
+        matches = {lane.id: common_prefix(prompt[:usable], lane.tokens) for lane in self.lanes}
+        source = max(self.lanes, key=lambda x: (matches[x.id], not x.busy, x.used))
+        shared = matches[source.id]
+        kept, entry = self.host.best(prompt[:usable])
+        if entry is not None and kept >= shared + WORTHWHILE:
+            lane = self._victim(idle, prompt)
+            self._evict(lane)
+            found = self._restore(lane, entry, kept)
+        elif not source.busy and (
+            shared >= len(source.tokens) - WORTHWHILE or source is self._victim(idle, prompt)
+        ):
+            lane = source  # it only goes on from here: nothing of value is lost
+            if shared < len(lane.tokens) - WORTHWHILE:
+                self._save(lane)
+            found = self._cut(lane, shared)
+        elif shared >= WORTHWHILE:
+            lane = self._victim(idle, prompt, but=source)
+            if lane is source:
+                self._save(lane)
+            else:
+                self._evict(lane)
+                self.context.copy(source.id, lane.id)
+                lane.tokens = source.tokens[: len(source.tokens)].copy()
+            found = self._cut(lane, shared)
+        else:
+            lane = self._victim(idle, prompt)
+            self._evict(lane)
+            found = 0
+        lane.busy = True
+        self.touch(lane)
+        return lane, found
+
+    def release(self, lane: Lane, tokens: Tokens) -> None:
+        """The sequence in `lane` is done; `tokens` of it are computed and stay."""
+        lane.tokens = tokens.copy()
+        lane.busy = False
+        self.touch(lane)
+
+    def touch(self, lane: Lane) -> None:
+        self._clock += 1
+        lane.used = self._clock
+
+    def shrink(self) -> bool:
+        """Move the least recently used idle lane out of the KV cache. False: there is none."""
+        for lane in self.idle():
+            if len(lane.tokens):
+                self._evict(lane)
+                return True
+        return False
+
+    def forget(self, lane: Lane) -> None:
+        """Drop a lane without saving it."""
+        self.context.drop(lane.id)
+        lane.tokens = np.empty(0, np.int32)
+        lane.busy = False
+
+    def clear(self) -> None:
+        for lane in self.lanes:
+            self.forget(lane)
+
+    def _victim(self, idle: list[Lane], prompt: Tokens, but: Lane | None = None) -> Lane:
+        """The idle lane that costs least to lose: empty, else least recently used."""
+        candidates = [x for x in idle if x is not but] or idle
+        return min(candidates, key=lambda x: (len(x.tokens) > 0, x.used))
+
+    def _evict(self, lane: Lane) -> None:
+        self._save(lane)
+        self.forget(lane)
+
+    def _save(self, lane: Lane) -> None:
+        if not self.host.limit or len(lane.tokens) < WORTHWHILE or self._covered(lane):
+            return
+        state = self.context.save(lane.id)
+        if state is not None:
+            self.host.put(lane.tokens, state)
+
+    def _covered(self, lane: Lane) -> bool:
+        others = (x for x in self.lanes if x is not lane)
+        return self.host.covers(lane.tokens) or any(
+            common_prefix(lane.tokens, x.tokens) == len(lane.tokens) for x in others
+        )
+
+    def _restore(self, lane: Lane, entry: Tokens, kept: int) -> int:
+        if not self.context.restore(lane.id, self.host.take(entry)):
+            self.host.discard(entry)
+            return 0
+        lane.tokens = entry
+        return self._cut(lane, kept)
+
+    def _cut(self, lane: Lane, keep: int) -> int:
+        if keep == len(lane.tokens):
+            return keep
+        keep = keep if self.context.cut(lane.id, keep) else 0
+        lane.tokens = lane.tokens[:keep]
+        return keep

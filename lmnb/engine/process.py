@@ -1,0 +1,304 @@
+"""The parent's side of an engine process: an `Engine` to everyone above."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import msgspec
+
+import lmnb.errors
+from lmnb.engine.events import EngineStatus, Failed, Finished, ModelFacts, SequenceEvent
+from lmnb.engine.options import EngineRequest, LoadOptions
+from lmnb.engine.protocol import (
+    VERSION,
+    Answer,
+    Cancel,
+    Command,
+    Detokenize,
+    Events,
+    FrameReader,
+    GetStatus,
+    Hello,
+    Load,
+    Loaded,
+    LoadError,
+    Loading,
+    Message,
+    Submit,
+    Tokenize,
+    decode_message,
+    frame,
+)
+from lmnb.errors import EngineDied, EngineError, LmnbError, LoadFailed, ServiceClosed
+
+CLOSE_SECONDS = 2.0
+
+_ENVIRONMENT = {
+    # ggml starts a debugger for a backtrace when it aborts, which takes seconds.
+    "GGML_NO_BACKTRACE": "1",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+class ProcessStream:
+    """The events of one sequence, as they come over the pipe."""
+
+    def __init__(self, engine: EngineProcess, id: int) -> None:
+        self.id = id
+        self._engine = engine
+        self._events: deque[SequenceEvent | LmnbError] = deque()
+        self._wake: asyncio.Future[None] | None = None
+        self._done = False
+
+    def __aiter__(self) -> AsyncIterator[SequenceEvent]:
+        return self
+
+    async def __anext__(self) -> SequenceEvent:
+        while not self._events:
+            if self._done:
+                raise StopAsyncIteration
+            self._wake = asyncio.get_running_loop().create_future()
+            await self._wake
+        event = self._events.popleft()
+        if isinstance(event, LmnbError):
+            raise event
+        return event
+
+    def cancel(self) -> None:
+        if not self._done:
+            self._engine.cancel(self.id)
+
+    def push(self, event: SequenceEvent | LmnbError) -> None:
+        """An event came; the last one closes the stream."""
+        if isinstance(event, Failed):
+            event = _error(event)
+        self._done = self._done or isinstance(event, Finished | LmnbError)
+        self._events.append(event)
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+
+class EngineProcess:
+    """A worker process with one model. Use `start_engine` to make one.
+
+    Each pipe has a thread, so that this works with every event loop on every system; a frame costs
+    the loop one callback.
+    """
+
+    facts: ModelFacts
+
+    def __init__(self, options: LoadOptions, progress: Callable[[float], None]) -> None:
+        self.options = options
+        self._progress = progress
+        self._loop = asyncio.get_running_loop()
+        self._loaded: asyncio.Future[ModelFacts] = self._loop.create_future()
+        self._ended = asyncio.Event()
+        self._closing = False
+        self._ids = itertools.count(1)
+        self._streams: dict[int, ProcessStream] = {}
+        self._calls: dict[int, asyncio.Future[Answer]] = {}
+        self._said: deque[str] = deque(maxlen=200)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._outbox: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and not self._closing and not self._ended.is_set()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    @property
+    def log(self) -> list[str]:
+        """What the process last wrote to standard error."""
+        return list(self._said)
+
+    async def start(self, path: str) -> None:
+        """Spawn, load and wait. Raises LoadFailed; cancelling kills the process."""
+        try:
+            self._process = await asyncio.to_thread(_spawn)
+            for target in (self._read, self._write, self._listen):
+                threading.Thread(target=target, daemon=True, name="lmnb-engine").start()
+            self._send(Load(path, self.options))
+            self.facts = await self._loaded
+        except BaseException:
+            self.kill()
+            raise
+
+    def submit(self, request: EngineRequest) -> ProcessStream:
+        stream = ProcessStream(self, next(self._ids))
+        if not self.alive:
+            stream.push(self._obituary())
+            return stream
+        self._streams[stream.id] = stream
+        self._send(Submit(stream.id, request))
+        return stream
+
+    def cancel(self, id: int) -> None:
+        if id in self._streams and self.alive:
+            self._send(Cancel(id))
+
+    async def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
+        answer = await self._call(lambda call: Tokenize(call, text, add_special, parse_special))
+        return answer.tokens or []
+
+    async def detokenize(self, tokens: Sequence[int]) -> str:
+        answer = await self._call(lambda call: Detokenize(call, tuple(tokens)))
+        return answer.text or ""
+
+    async def status(self) -> EngineStatus:
+        answer = await self._call(GetStatus)
+        assert answer.status is not None
+        return answer.status
+
+    async def close(self) -> None:
+        if self._process is None or self._ended.is_set():
+            return
+        self._closing = True
+        self._outbox.put(None)
+        try:
+            await asyncio.wait_for(self._ended.wait(), CLOSE_SECONDS)
+        except TimeoutError:
+            self.kill()
+            await self._ended.wait()
+
+    def kill(self) -> None:
+        """End the process at once. Needs no event loop: it is also the last resort at exit."""
+        self._closing = True
+        if self._process is not None:
+            self._process.kill()
+
+    # -- the pipe -----------------------------------------------------------------------------
+
+    def _send(self, command: Command) -> None:
+        self._outbox.put(command)
+
+    def _write(self) -> None:
+        """Commands go out in a thread: a worker that has stopped reading must not stop the loop."""
+        assert self._process is not None and self._process.stdin is not None
+        with contextlib.suppress(OSError, ValueError):
+            while (command := self._outbox.get()) is not None:
+                self._process.stdin.write(frame(command))
+                self._process.stdin.flush()
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+
+    async def _call(self, make: Callable[[int], Command]) -> Answer:
+        if not self.alive:
+            raise self._obituary()
+        call = next(self._ids)
+        future = self._calls[call] = self._loop.create_future()
+        try:
+            self._send(make(call))
+            answer = await future
+        finally:
+            self._calls.pop(call, None)
+        if answer.error is not None:
+            raise EngineError(answer.error)
+        return answer
+
+    def _read(self) -> None:
+        assert self._process is not None and self._process.stdout is not None
+        descriptor = self._process.stdout.fileno()
+        reader = FrameReader()
+        with contextlib.suppress(OSError, ValueError, msgspec.DecodeError):
+            while data := os.read(descriptor, 1 << 18):
+                messages = [decode_message(body) for body in reader.feed(data)]
+                self._loop.call_soon_threadsafe(self._receive, messages)
+        self._process.kill()
+        self._process.wait()
+        self._process.stdout.close()
+        with contextlib.suppress(RuntimeError):  # the loop may be gone first
+            self._loop.call_soon_threadsafe(self._end)
+
+    def _listen(self) -> None:
+        assert self._process is not None and self._process.stderr is not None
+        with self._process.stderr as lines:
+            for line in lines:
+                self._said.append(line.decode("utf-8", "replace").rstrip())
+
+    def _receive(self, messages: list[Message]) -> None:
+        for message in messages:
+            match message:
+                case Events(events):
+                    for event in events:
+                        self._dispatch(event)
+                case Answer():
+                    future = self._calls.get(message.call)
+                    if future is not None and not future.done():
+                        future.set_result(message)
+                case Loading(progress):
+                    self._progress(progress)
+                case Loaded(facts) if not self._loaded.done():
+                    self._loaded.set_result(facts)
+                case LoadError(text) if not self._loaded.done():
+                    self._loaded.set_exception(LoadFailed(text))
+                case Hello(version) if version != VERSION:
+                    self.kill()
+
+    def _dispatch(self, event: SequenceEvent) -> None:
+        stream = self._streams.get(event.id)
+        if stream is not None:
+            if isinstance(event, Finished | Failed):
+                del self._streams[event.id]
+            stream.push(event)
+
+    def _end(self) -> None:
+        self._ended.set()
+        error = self._obituary()
+        if not self._loaded.done():
+            self._loaded.set_exception(LoadFailed(error.message))
+            self._loaded.exception()  # it may be nobody's any more
+        streams, self._streams = self._streams, {}
+        for stream in streams.values():
+            stream.push(error)
+        for future in self._calls.values():
+            if not future.done():
+                future.set_exception(error)
+        self._outbox.put(None)
+
+    def _obituary(self) -> LmnbError:
+        if self._closing:
+            return ServiceClosed("The model was unloaded.")
+        code = self._process.poll() if self._process else None
+        how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        last = self._said[-1] if self._said else "nothing"
+        return EngineDied(
+            f"The engine process ended unexpectedly ({how}); it last said: {last!r}. "
+            "The next request starts a fresh one."
+        )
+
+
+async def start_engine(
+    path: str, options: LoadOptions, progress: Callable[[float], None] = lambda _: None
+) -> EngineProcess:
+    """An EngineFactory: the model at `path` in a process of its own."""
+    engine = EngineProcess(options, progress)
+    await engine.start(path)
+    return engine
+
+
+def _spawn() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "lmnb.engine.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **_ENVIRONMENT},
+        start_new_session=os.name == "posix",
+    )
+
+
+def _error(event: Failed) -> LmnbError:
+    kind = getattr(lmnb.errors, event.kind, EngineError)
+    return kind(event.message, param=event.param)  # type: ignore[no-any-return]

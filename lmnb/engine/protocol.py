@@ -1,0 +1,118 @@
+"""What crosses the pipe between the server and an engine process.
+
+Frames are a 4-byte big-endian length and MessagePack. The first frame of a worker is `Hello`;
+another version means that the two ends are of different installations. There is no command to end:
+closing the pipe is the command, so that a dead parent gives it too.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+import msgspec
+
+from lmnb.engine.events import EngineStatus, ModelFacts, SequenceEvent
+from lmnb.engine.options import EngineRequest, LoadOptions
+
+VERSION = 1
+LENGTH = struct.Struct(">I")
+MAX_FRAME = 1 << 30
+
+
+class Load(msgspec.Struct, frozen=True, tag=True):
+    path: str
+    options: LoadOptions
+
+
+class Submit(msgspec.Struct, frozen=True, tag=True):
+    id: int
+    request: EngineRequest
+
+
+class Cancel(msgspec.Struct, frozen=True, tag=True):
+    id: int
+
+
+class Tokenize(msgspec.Struct, frozen=True, tag=True):
+    call: int
+    text: str
+    add_special: bool
+    parse_special: bool
+
+
+class Detokenize(msgspec.Struct, frozen=True, tag=True):
+    call: int
+    tokens: tuple[int, ...]
+
+
+class GetStatus(msgspec.Struct, frozen=True, tag=True):
+    call: int
+
+
+Command = Load | Submit | Cancel | Tokenize | Detokenize | GetStatus
+
+
+class Hello(msgspec.Struct, frozen=True, tag=True):
+    version: int
+
+
+class Loading(msgspec.Struct, frozen=True, tag=True):
+    progress: float
+
+
+class Loaded(msgspec.Struct, frozen=True, tag=True):
+    facts: ModelFacts
+
+
+class LoadError(msgspec.Struct, frozen=True, tag=True):
+    message: str
+
+
+class Events(msgspec.Struct, frozen=True, tag=True):
+    """All that one step had to say, for all sequences."""
+
+    events: list[SequenceEvent]
+
+
+class Answer(msgspec.Struct, frozen=True, tag=True):
+    """The result of call number `call`; exactly one of the others is set."""
+
+    call: int
+    tokens: list[int] | None = None
+    text: str | None = None
+    status: EngineStatus | None = None
+    error: str | None = None
+
+
+Message = Hello | Loading | Loaded | LoadError | Events | Answer
+
+_encoder = msgspec.msgpack.Encoder()
+decode_command = msgspec.msgpack.Decoder(Command).decode
+decode_message = msgspec.msgpack.Decoder(Message).decode
+
+
+def frame(value: Command | Message) -> bytes:
+    body = _encoder.encode(value)
+    return LENGTH.pack(len(body)) + body
+
+
+class FrameReader:
+    """Cuts a stream of bytes into frame bodies, however it arrives."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Raises ValueError on a length no honest peer sends."""
+        self._buffer += data
+        while len(self._buffer) >= LENGTH.size:
+            (size,) = LENGTH.unpack_from(self._buffer)
+            if size > MAX_FRAME:
+                raise ValueError(f"a frame of {size} bytes")
+            end = LENGTH.size + size
+            if len(self._buffer) < end:
+                return
+            body = bytes(self._buffer[LENGTH.size : end])
+            del self._buffer[:end]
+            yield body

@@ -1,0 +1,152 @@
+"""A loaded model and its scheduler: what the worker process serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+
+import llama_cpp as lib
+import msgspec
+
+from lmnb.engine.cache import KVCache
+from lmnb.engine.events import Accepted, Failed, ModelFacts, SequenceEvent
+from lmnb.engine.llama import Context, Model, Tokens, as_tokens
+from lmnb.engine.log import EngineLog
+from lmnb.engine.options import EngineRequest, LoadOptions
+from lmnb.engine.sampling import Sampler
+from lmnb.engine.scheduler import Scheduler
+from lmnb.engine.sequence import Sequence
+from lmnb.engine.threads import ThreadGovernor, usable_cores
+from lmnb.errors import ContextLengthExceeded, InvalidRequest, LmnbError, QueueFull
+
+DEFAULT_CONTEXT = 4096
+MANY_SLOTS = 4
+"""Beyond so many slots the KV cache is split by default: see docs/architecture.md."""
+
+
+class Runner:
+    """Raises LoadFailed, with nothing left in memory, when the model cannot be loaded."""
+
+    def __init__(
+        self,
+        path: str,
+        options: LoadOptions,
+        log: EngineLog,
+        progress: Callable[[float], bool] = lambda _: True,
+    ) -> None:
+        start = perf_counter()
+        most = options.threads or usable_cores()
+        self.model = Model(path, options, log, progress)
+        self.options = self._settle(options)
+        try:
+            self.context = Context(self.model, self.options, self.options.slots, most, log)
+        except BaseException:
+            self.model.close()
+            raise
+        host_limit = self.options.host_cache_mib << 20
+        self.scheduler = Scheduler(
+            self.model,
+            self.context,
+            KVCache(self.context, self.options.slots, host_limit),
+            ThreadGovernor(most, adaptive=options.adaptive_threads),
+        )
+        self.facts = self._facts(most, start)
+
+    def close(self) -> None:
+        self.context.close()
+        self.model.close()
+
+    def submit(self, id: int, request: EngineRequest) -> SequenceEvent:
+        """Queue a request: `Accepted`, or why not."""
+        try:
+            tokens = self._read(request)
+            sampler = Sampler(request.sampling, self.model.vocab, self.model.train_context)
+        except LmnbError as error:
+            return Failed(id, type(error).__name__, error.message, error.param)
+        sampler.observe(tokens)
+        self.scheduler.add(Sequence(id, tokens, request, sampler))
+        return Accepted(id, len(tokens))
+
+    def _read(self, request: EngineRequest) -> Tokens:
+        if not self.model.generates or not self.context.memory:
+            raise InvalidRequest(
+                "This model does not generate text: it is made for embeddings.", param="model"
+            )
+        if len(self.scheduler.waiting) >= self.options.queue_limit:
+            raise QueueFull(
+                f"{len(self.scheduler.waiting)} requests already wait for this model; "
+                f"its queue holds {self.options.queue_limit}."
+            )
+        tokens = self.tokens(request)
+        if not len(tokens):
+            raise InvalidRequest("The prompt is empty: there is nothing to continue.")
+        if len(tokens) >= self.context.length:
+            raise ContextLengthExceeded(
+                f"This model's context holds {self.context.length} tokens. Your prompt has "
+                f"{len(tokens)}, which leaves no room for an answer. Shorten the prompt, or load "
+                "the model with a longer context."
+            )
+        vocab = self.model.vocab
+        if any(not 0 <= token < vocab.size for token, _ in request.sampling.logit_bias):
+            raise InvalidRequest(
+                f"'logit_bias' names a token outside 0 to {vocab.size - 1}.", param="logit_bias"
+            )
+        return tokens
+
+    def tokens(self, request: EngineRequest) -> Tokens:
+        """The prompt's token ids. Text gets one BOS if the model wants it, never two."""
+        vocab = self.model.vocab
+        if request.prompt_tokens:
+            tokens = as_tokens(request.prompt_tokens)
+            if tokens.min() < 0 or tokens.max() >= vocab.size:
+                raise InvalidRequest(
+                    f"The prompt has a token id outside 0 to {vocab.size - 1}.", param="prompt"
+                )
+            return tokens
+        ids: list[int] = []
+        for span in request.prompt:
+            ids += vocab.tokenize(span.text, add_special=False, parse_special=span.special)
+        if vocab.add_bos and vocab.bos >= 0 and ids[:1] != [vocab.bos]:
+            ids.insert(0, vocab.bos)
+        return as_tokens(ids)
+
+    def _settle(self, options: LoadOptions) -> LoadOptions:
+        context = options.context_length
+        if not context:
+            context = min(self.model.train_context or DEFAULT_CONTEXT, DEFAULT_CONTEXT)
+        unified = options.kv_unified
+        if unified is None:
+            unified = options.slots <= MANY_SLOTS
+        return msgspec.structs.replace(options, context_length=context, kv_unified=unified)
+
+    def _facts(self, threads: int, start: float) -> ModelFacts:
+        model, vocab = self.model, self.model.vocab
+        metadata = model.metadata()
+        names = [k.removeprefix("tokenizer.chat_template.") for k in metadata if k.startswith("tokenizer.chat_template.")]
+        templates = {name: text for name in names if (text := model.chat_template(name))}
+        return ModelFacts(
+            description=model.description(),
+            architecture=metadata.get("general.architecture", ""),
+            size_bytes=lib.llama_model_size(model.handle),
+            parameters=lib.llama_model_n_params(model.handle),
+            n_vocab=vocab.size,
+            n_layers=model.layers,
+            train_context=model.train_context,
+            context_length=self.context.length,
+            slots=self.options.slots,
+            batch_size=self.context.batch_size,
+            micro_batch_size=self.context.micro_batch_size,
+            threads=threads,
+            gpu_layers=model.gpu_layers,
+            kv_unified=self.context.unified,
+            flash_attention=self.options.flash_attention,
+            chat_template=model.chat_template(),
+            templates=templates,
+            bos=vocab.text(vocab.bos),
+            eos=vocab.text(vocab.eos),
+            add_bos=vocab.add_bos,
+            special_tokens=vocab.control_texts(),
+            metadata=metadata,
+            load_seconds=perf_counter() - start,
+            llama_cpp=lib.llama_version().decode(),
+        )

@@ -1,0 +1,92 @@
+"""One request while it is computed: its tokens, limits, text and clock."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import numpy as np
+
+from lmnb.engine.detokenizer import Detokenizer
+from lmnb.engine.events import Delta, Finished, FinishReason, Timings, TokenLogprob
+from lmnb.engine.llama import Tokens
+from lmnb.engine.options import EngineRequest
+from lmnb.engine.sampling import Sampler
+
+
+class Sequence:
+    """Tokens 0..computed are in the KV cache at positions of the same number.
+
+    A sequence is prefilled until one token is left to compute (`remaining == 1` with a sampled
+    token pending), then decoded one token a step. A preempted sequence keeps its tokens and
+    prefills them again.
+    """
+
+    def __init__(self, id: int, tokens: Tokens, request: EngineRequest, sampler: Sampler) -> None:
+        self.id = id
+        self.request = request
+        self.sampler = sampler
+        self.prompt_length = len(tokens)
+        self.length = len(tokens)
+        self.computed = 0
+        self.cached = 0
+        self.lane: int | None = None
+        self.text = Detokenizer(request.stop)
+        self.submitted = perf_counter()
+        self.started = 0.0
+        self.first_token = 0.0
+        self._tokens = np.empty(max(256, 2 * len(tokens)), np.int32)
+        self._tokens[: len(tokens)] = tokens
+
+    @property
+    def tokens(self) -> Tokens:
+        """Prompt and completion so far."""
+        return self._tokens[: self.length]
+
+    @property
+    def remaining(self) -> int:
+        """Tokens still to be computed before the next one can be sampled."""
+        return self.length - self.computed
+
+    @property
+    def completion_length(self) -> int:
+        return self.length - self.prompt_length
+
+    @property
+    def prefilling(self) -> bool:
+        return self.length - self.computed > 1 or self.length == self.prompt_length
+
+    def append(self, token: int) -> None:
+        if self.length == len(self._tokens):
+            self._tokens = np.resize(self._tokens, 2 * self.length)
+        self._tokens[self.length] = token
+        self.length += 1
+        if not self.first_token:
+            self.first_token = perf_counter()
+
+    def delta(self, data: bytes, logprob: TokenLogprob | None) -> Delta | None:
+        """Take a sampled token's bytes; what may be shown for it, if anything."""
+        text = self.text.push(data, logprob)
+        logprobs = self.text.logprobs() if self.request.logprobs is not None else ()
+        return Delta(self.id, text, self.completion_length, logprobs) if text or logprobs else None
+
+    def finish(self, reason: FinishReason) -> Finished:
+        now = perf_counter()
+        started = self.started or now
+        first = self.first_token or now
+        return Finished(
+            id=self.id,
+            reason=reason,
+            text=self.text.flush(),
+            prompt_tokens=self.prompt_length,
+            cached_tokens=self.cached,
+            completion_tokens=self.completion_length,
+            timings=Timings(
+                queue=started - self.submitted,
+                prefill=first - started,
+                decode=now - first,
+                first_token=first - self.submitted,
+            ),
+            seed=self.sampler.seed,
+            stop_string=self.text.stopped,
+            logprobs=self.text.logprobs() if self.request.logprobs is not None else (),
+        )

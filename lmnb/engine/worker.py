@@ -1,0 +1,155 @@
+"""The engine process: reads commands, steps the scheduler, writes events.
+
+Run as `python -m lmnb.engine.worker`. One thread owns llama.cpp; another only reads the pipe.
+When the pipe ends, the parent is gone, however it went: the process ends at once.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from lmnb.engine.protocol import (
+    VERSION,
+    Answer,
+    Cancel,
+    Command,
+    Detokenize,
+    Events,
+    FrameReader,
+    GetStatus,
+    Hello,
+    Load,
+    Loaded,
+    LoadError,
+    Loading,
+    Message,
+    Submit,
+    Tokenize,
+    decode_command,
+    frame,
+)
+from lmnb.errors import LmnbError
+
+if TYPE_CHECKING:
+    from lmnb.engine.runner import Runner
+
+
+class Worker:
+    """Serves one model over two pipes."""
+
+    def __init__(self, commands: int, messages: int) -> None:
+        self._out = messages
+        self._inbox: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        threading.Thread(target=self._read, args=(commands,), daemon=True).start()
+        if hasattr(os, "getppid"):
+            threading.Thread(target=self._watch, args=(os.getppid(),), daemon=True).start()
+
+    def run(self) -> None:
+        self._write(Hello(VERSION))
+        from lmnb.engine.log import EngineLog  # llama.cpp loads here, after the greeting
+        from lmnb.engine.runner import Runner
+
+        log = EngineLog()
+        log.install()
+        command = self._inbox.get()
+        if not isinstance(command, Load):
+            return
+        try:
+            runner = Runner(command.path, command.options, log, self._progress())
+        except LmnbError as error:
+            self._write(LoadError(error.message))
+            return
+        except Exception as error:
+            self._write(LoadError(f"{type(error).__name__}: {error}. {log.errors()}".strip()))
+            return
+        self._write(Loaded(runner.facts))
+        self._serve(runner)
+
+    def _serve(self, runner: Runner) -> None:
+        scheduler = runner.scheduler
+        while True:
+            while not scheduler.busy or not self._inbox.empty():
+                self._write(self._answer(runner, self._inbox.get()))
+            self._write(Events(scheduler.step()))
+
+    def _answer(self, runner: Runner, command: Command) -> Message:
+        match command:
+            case Submit(id, request):
+                return Events([runner.submit(id, request)])
+            case Cancel(id):
+                return Events(runner.scheduler.cancel(id))
+            case Tokenize(call, text, add_special, parse_special):
+                try:
+                    ids = runner.model.vocab.tokenize(
+                        text, add_special=add_special, parse_special=parse_special
+                    )
+                except LmnbError as error:
+                    return Answer(call, error=error.message)
+                return Answer(call, tokens=ids)
+            case Detokenize(call, tokens):
+                render = runner.model.vocab.render
+                data = b"".join(render(token, special=True) for token in tokens)
+                return Answer(call, text=data.decode("utf-8", "replace"))
+            case GetStatus(call):
+                return Answer(call, status=runner.scheduler.status())
+        raise ValueError(f"unexpected command {command!r}")
+
+    def _progress(self) -> Callable[[float], bool]:
+        last = [0.0]
+
+        def report(value: float) -> bool:
+            now = time.monotonic()
+            if now - last[0] > 0.05 or value >= 1:
+                last[0] = now
+                self._write(Loading(value))
+            return True
+
+        return report
+
+    def _write(self, message: Message) -> None:
+        if isinstance(message, Events) and not message.events:
+            return
+        data = memoryview(frame(message))
+        while data:
+            data = data[os.write(self._out, data) :]
+
+    def _read(self, commands: int) -> None:
+        reader = FrameReader()
+        while data := os.read(commands, 1 << 16):
+            for body in reader.feed(data):
+                self._inbox.put(decode_command(body))
+        os._exit(0)
+
+    def _watch(self, parent: int) -> None:
+        """Where another process holds a copy of our pipe, its end never comes."""
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(0)
+
+
+def main() -> None:
+    # Ctrl-C in a terminal reaches the whole process group; ending is the parent's decision.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    messages = os.dup(1)
+    os.dup2(2, 1)  # whatever native code prints goes to the log, not into the protocol
+    sys.stdout = sys.stderr
+    commands = os.dup(0)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    try:
+        Worker(commands, messages).run()
+    except BrokenPipeError:
+        pass
+    sys.stderr.flush()
+    os._exit(0)  # no destructors: the system takes the memory back faster
+
+
+if __name__ == "__main__":
+    main()
