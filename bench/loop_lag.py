@@ -83,5 +83,5 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
 
 def _load_jupyter_server_extension(app: ServerApp) -> None:
     route = url_path_join(app.base_url, PATH)
-    handlers: list[Any] = [(route, LoopLagHandler, {"meter": LoopLag()})]
-    app.web_app.add_handlers(".*$", handlers)  # type: ignore[no-untyped-call]
+    application: Any = app.web_app
+    application.add_handlers(".*$", [(route, LoopLagHandler, {"meter": LoopLag()})])

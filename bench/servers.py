@@ -77,7 +77,7 @@ class Server(ABC):
 
     async def load(self) -> None:
         """Load the model, where starting the server does not."""
-        return None
+        return
 
     async def python_and_step_seconds(self) -> tuple[float, float] | None:
         """Time in the engine's own Python, and in all its steps. Only lmnb says."""
