@@ -38,8 +38,8 @@ class Child:
     """One process in a POSIX session of its own, as Jupyter starts kernels; output to a file."""
 
     def __init__(self, command: Sequence[str], *, environment: Mapping[str, str] = {}) -> None:
-        self.log = Path(tempfile.mkstemp(prefix="bench-", suffix=".log")[1])
-        with self.log.open("wb") as output:
+        with tempfile.NamedTemporaryFile(prefix="bench-", suffix=".log", delete=False) as output:
+            self.log = Path(output.name)
             self._process = subprocess.Popen(
                 command,
                 env={**os.environ, **environment},
