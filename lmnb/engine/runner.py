@@ -10,6 +10,7 @@ import msgspec
 
 from lmnb.engine.cache import KVCache
 from lmnb.engine.events import Accepted, Failed, ModelFacts, SequenceEvent
+from lmnb.engine.limits import check_load, check_request
 from lmnb.engine.llama import Context, Model, Tokens, as_tokens
 from lmnb.engine.log import EngineLog
 from lmnb.engine.options import EngineRequest, LoadOptions
@@ -35,6 +36,7 @@ class Runner:
         progress: Callable[[float], bool] = lambda _: True,
     ) -> None:
         start = perf_counter()
+        check_load(options)
         most = options.threads or usable_cores()
         self.model = Model(path, options, log, progress)
         self.options = self._settle(options)
@@ -77,6 +79,7 @@ class Runner:
                 f"{len(self.scheduler.waiting)} requests already wait for this model; "
                 f"its queue holds {self.options.queue_limit}."
             )
+        check_request(request)
         tokens = self.tokens(request)
         if not len(tokens):
             raise InvalidRequest("The prompt is empty: there is nothing to continue.")

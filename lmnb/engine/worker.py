@@ -6,6 +6,7 @@ When the pipe ends, the parent is gone, however it went: the process ends at onc
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -137,6 +138,7 @@ class Worker:
 def main() -> None:
     # Ctrl-C in a terminal reaches the whole process group; ending is the parent's decision.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _offer_to_the_oom_killer()
     messages = os.dup(1)
     os.dup2(2, 1)  # whatever native code prints goes to the log, not into the protocol
     sys.stdout = sys.stderr
@@ -149,6 +151,12 @@ def main() -> None:
         pass
     sys.stderr.flush()
     os._exit(0)  # no destructors: the system takes the memory back faster
+
+
+def _offer_to_the_oom_killer() -> None:
+    """When memory runs out on Linux, let the engine go and keep the notebooks."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("900")
 
 
 if __name__ == "__main__":

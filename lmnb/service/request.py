@@ -27,6 +27,7 @@ class GenerationRequest:
     stop: tuple[str, ...] = ()
     logprobs: int | None = None
     """None: none. n: each token's own and the n best alternatives."""
+    ignore_eos: bool = False
     template_kwargs: Mapping[str, Any] = field(default_factory=dict)
     """Handed to the chat template (`enable_thinking`, `reasoning_effort`, ...)."""
     continue_final: bool = False

@@ -1,0 +1,182 @@
+"""The pipeline: messages -> prompt -> engine -> parser -> events."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+
+from lmnb.chat.parser import Content, Reasoning, ReplyParser
+from lmnb.engine import SequenceStream
+from lmnb.engine.events import Accepted, Delta, Prefill, TokenLogprob
+from lmnb.engine.events import Finished as EngineFinished
+from lmnb.engine.options import EngineRequest, Span
+from lmnb.service.events import (
+    Finished,
+    FinishReason,
+    GenerationEvent,
+    Progress,
+    ReasoningDelta,
+    TextDelta,
+    Usage,
+)
+from lmnb.service.manager import LoadedModel, ModelManager
+from lmnb.service.request import GenerationRequest
+
+_REASONS: dict[str, FinishReason] = {
+    "stop": "stop",
+    "stop_string": "stop",
+    "length": "length",
+    "context": "length",
+    "cancelled": "cancelled",
+}
+
+
+class Generation:
+    """One answer while it is written. Iterate it once; `cancel` when the caller is gone."""
+
+    def __init__(
+        self, model: LoadedModel, stream: SequenceStream, parser: ReplyParser | None
+    ) -> None:
+        self.model = model.id
+        self.prompt_tokens = 0
+        self._loaded = model
+        self._stream = stream
+        self._events = aiter(stream)
+        self._parser = parser
+        self._pending: deque[GenerationEvent] = deque()
+        self._logprobs: tuple[TokenLogprob, ...] = ()
+        self._reasoning_tokens = 0
+        self._open = True
+        model.in_flight += 1
+
+    def __aiter__(self) -> AsyncIterator[GenerationEvent]:
+        return self
+
+    async def __anext__(self) -> GenerationEvent:
+        while not self._pending:
+            if not self._open:
+                raise StopAsyncIteration
+            try:
+                await self._receive()
+            except BaseException:
+                self.cancel()
+                raise
+        return self._pending.popleft()
+
+    async def accepted(self) -> None:
+        """Wait until the engine has taken the prompt. Raises what makes it refuse."""
+        try:
+            first = await anext(self._events)
+        except BaseException:
+            self.cancel()
+            raise
+        assert isinstance(first, Accepted)
+        self.prompt_tokens = first.prompt_tokens
+
+    def cancel(self) -> None:
+        """Stop within one engine step. May be called twice, and after the end."""
+        self._stream.cancel()
+        self._close()
+
+    def _close(self) -> None:
+        if self._open:
+            self._open = False
+            self._loaded.in_flight -= 1
+            self._loaded.last_used = time.time()
+
+    async def _receive(self) -> None:
+        match await anext(self._events):
+            case Delta(_, text, tokens, logprobs):
+                self._say(text, tokens, logprobs)
+            case Prefill(_, done, total, cached):
+                self._pending.append(Progress(done, total, cached))
+            case EngineFinished() as finished:
+                self._end(finished)
+
+    def _say(self, text: str, tokens: int, logprobs: tuple[TokenLogprob, ...]) -> None:
+        if self._parser is None:
+            self._pending.append(TextDelta(text, logprobs))
+        else:
+            self._express(self._parser.feed(text), tokens, logprobs)
+
+    def _express(
+        self,
+        pieces: list[Content | Reasoning],
+        tokens: int,
+        logprobs: tuple[TokenLogprob, ...],
+    ) -> None:
+        """Log-probabilities go with the first piece of text that follows their token."""
+        waiting = self._logprobs + logprobs
+        for piece in pieces:
+            if isinstance(piece, Reasoning):
+                self._reasoning_tokens = tokens
+                self._pending.append(ReasoningDelta(piece.text, waiting))
+            else:
+                self._pending.append(TextDelta(piece.text, waiting))
+            waiting = ()
+        self._logprobs = waiting
+
+    def _end(self, end: EngineFinished) -> None:
+        if end.text or end.logprobs:
+            self._say(end.text, end.completion_tokens, end.logprobs)
+        if self._parser is not None:
+            self._express(self._parser.finish(), end.completion_tokens, ())
+        if self._logprobs:
+            self._pending.append(TextDelta("", self._logprobs))
+        self._pending.append(
+            Finished(
+                reason=_REASONS[end.reason],
+                usage=Usage(
+                    prompt_tokens=end.prompt_tokens,
+                    cached_tokens=end.cached_tokens,
+                    completion_tokens=end.completion_tokens,
+                    reasoning_tokens=self._reasoning_tokens,
+                ),
+                timings=end.timings,
+                detail=end.reason,
+                stop_string=end.stop_string,
+                seed=end.seed,
+                context_length=self._loaded.engine.facts.context_length,
+            )
+        )
+        self._close()
+
+
+class Generations:
+    """Starts generations on whatever model they name."""
+
+    def __init__(self, manager: ModelManager) -> None:
+        self.manager = manager
+
+    async def start(self, request: GenerationRequest) -> Generation:
+        """An accepted generation: what can be known to be wrong before the first token is raised
+        here (ModelNotFound, LoadFailed, ContextLengthExceeded, QueueFull, InvalidRequest, ...).
+        """
+        model = await self.manager.get(request.model)
+        spans: tuple[Span, ...] = ()
+        parser = None
+        if request.messages is not None:
+            spans, parser = await asyncio.to_thread(
+                model.prompts.render,
+                request.messages,
+                continue_final=request.continue_final,
+                variables=request.template_kwargs,
+            )
+        elif request.text is not None:
+            spans = (Span(request.text),)
+        stream = model.engine.submit(
+            EngineRequest(
+                prompt=spans,
+                prompt_tokens=request.tokens or (),
+                sampling=request.sampling,
+                max_tokens=request.max_tokens,
+                stop=request.stop,
+                logprobs=request.logprobs,
+                ignore_eos=request.ignore_eos,
+            )
+        )
+        generation = Generation(model, stream, parser)
+        await generation.accepted()
+        return generation

@@ -1,0 +1,210 @@
+"""Which models are loaded, and how they come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lmnb.engine import Engine, EngineFactory
+from lmnb.engine.limits import check_load
+from lmnb.engine.options import LoadOptions
+from lmnb.errors import InvalidRequest, ModelNotFound, ServiceClosed
+from lmnb.models.store import ModelRecord, ModelStore
+from lmnb.service.prompt import PromptMaker
+
+ProgressCallback = Callable[[float], None]
+
+
+@dataclass(slots=True, eq=False)
+class LoadedModel:
+    """One instance: a model in an engine, under the identifier that requests name."""
+
+    id: str
+    record: ModelRecord
+    engine: Engine
+    jit: bool
+    load_seconds: float
+    prompts: PromptMaker
+    loaded_at: float = field(default_factory=time.time)
+    last_used: float = field(default_factory=time.time)
+    in_flight: int = 0
+
+
+@dataclass(slots=True)
+class _Load:
+    """A load that is under way; everybody who wants it waits for the one task."""
+
+    task: asyncio.Task[LoadedModel]
+    listeners: list[ProgressCallback]
+
+
+class ModelManager:
+    """Loads, finds and unloads models.
+
+    An identifier names at most one instance. Loading under an identifier that is taken gives the
+    instance that is there, or, where other options are asked for, replaces it.
+    """
+
+    def __init__(
+        self,
+        store: ModelStore,
+        factory: EngineFactory,
+        *,
+        defaults: LoadOptions | None = None,
+        jit: bool = True,
+    ) -> None:
+        self.store = store
+        self.defaults = defaults or LoadOptions()
+        self.jit = jit
+        self._factory = factory
+        self._loaded: dict[str, LoadedModel] = {}
+        self._loads: dict[str, _Load] = {}
+        self._closed = False
+
+    async def list(self) -> list[ModelRecord]:
+        """Every model on this machine's roots. Reads the disk in a thread."""
+        return await asyncio.to_thread(self.store.list)
+
+    async def find(self, name: str) -> ModelRecord:
+        """Raises ModelNotFound, InvalidRequest (ambiguous)."""
+        return await asyncio.to_thread(self.store.find, name)
+
+    def loaded(self) -> list[LoadedModel]:
+        """Living instances, in the order they were loaded."""
+        return [model for model in self._loaded.values() if model.engine.alive]
+
+    async def get(self, name: str) -> LoadedModel:
+        """The instance that answers to `name`, loaded for it if need be.
+
+        Raises ModelNotFound, LoadFailed, ServiceClosed.
+        """
+        model = self._loaded.get(name)
+        if model is None:
+            record = await self.find(name)
+            identifier = record.id
+            model = self._loaded.get(identifier)
+        else:
+            record, identifier = model.record, model.id
+        if model is not None and model.engine.alive:
+            model.last_used = time.time()
+            return model
+        if model is None and not self.jit and identifier not in self._loads:
+            raise ModelNotFound(
+                f"The model '{name}' is not loaded, and loading on request is switched off.",
+                param="model",
+            )
+        options = model.engine.options if model is not None else self.defaults
+        return await self._join(identifier, record, options, jit=model is None or model.jit)
+
+    async def load(
+        self,
+        name: str,
+        options: LoadOptions | None = None,
+        *,
+        identifier: str | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> LoadedModel:
+        """Load `name` under `identifier` (its own id by default) and wait for it.
+
+        Raises ModelNotFound, InvalidRequest (options, or the instance to replace is in use),
+        LoadFailed.
+        """
+        check_load(options or self.defaults)
+        record = await self.find(name)
+        identifier = identifier or record.id
+        present = self._loaded.get(identifier)
+        if present is not None and present.engine.alive:
+            same = options is None or options == present.engine.options
+            if same and present.record.path == record.path:
+                if progress:
+                    progress(1.0)
+                return present
+            if present.in_flight:
+                raise InvalidRequest(
+                    f"'{identifier}' is answering {present.in_flight} request(s); it can be "
+                    "loaded with other options when it is idle, or under another identifier.",
+                    param="identifier",
+                )
+        return await self._join(
+            identifier, record, options or self.defaults, jit=False, progress=progress
+        )
+
+    async def unload(self, identifier: str) -> None:
+        """Raises ModelNotFound when nothing of that name is loaded."""
+        if identifier in self._loads:
+            self._loads[identifier].task.cancel()
+            return
+        if identifier not in self._loaded:
+            try:
+                identifier = (await self.find(identifier)).id
+            except (ModelNotFound, InvalidRequest):
+                pass
+        model = self._loaded.pop(identifier, None)
+        if model is None:
+            names = ", ".join(f"'{name}'" for name in self._loaded) or "nothing"
+            raise ModelNotFound(
+                f"No model '{identifier}' is loaded. Loaded: {names}.", param="instance_id"
+            )
+        await model.engine.close()
+
+    async def close(self) -> None:
+        """End every load and every engine."""
+        self._closed = True
+        loads = [load.task for load in self._loads.values()]
+        for task in loads:
+            task.cancel()
+        await asyncio.gather(*loads, return_exceptions=True)
+        models, self._loaded = list(self._loaded.values()), {}
+        await asyncio.gather(*(model.engine.close() for model in models), return_exceptions=True)
+
+    async def _join(
+        self,
+        identifier: str,
+        record: ModelRecord,
+        options: LoadOptions,
+        *,
+        jit: bool,
+        progress: ProgressCallback | None = None,
+    ) -> LoadedModel:
+        """Wait for the load of `identifier`; begin it if nobody has."""
+        if self._closed:
+            raise ServiceClosed("The server is shutting down.")
+        load = self._loads.get(identifier)
+        if load is None:
+            listeners: list[ProgressCallback] = []
+            task = asyncio.ensure_future(self._run(identifier, record, options, jit, listeners))
+            task.add_done_callback(lambda _: self._loads.pop(identifier, None))
+            load = self._loads[identifier] = _Load(task, listeners)
+        if progress:
+            load.listeners.append(progress)
+        try:
+            return await asyncio.shield(load.task)
+        except asyncio.CancelledError:
+            if load.task.cancelled():
+                raise ServiceClosed(f"The load of '{identifier}' was cancelled.") from None
+            raise
+
+    async def _run(
+        self,
+        identifier: str,
+        record: ModelRecord,
+        options: LoadOptions,
+        jit: bool,
+        listeners: list[ProgressCallback],
+    ) -> LoadedModel:
+        former = self._loaded.pop(identifier, None)
+        if former is not None:
+            await former.engine.close()
+        start = time.perf_counter()
+
+        def report(value: float) -> None:
+            for listener in listeners:
+                listener(value)
+
+        engine = await self._factory(str(record.path), options, report)
+        seconds = time.perf_counter() - start
+        model = LoadedModel(identifier, record, engine, jit, seconds, PromptMaker(engine.facts))
+        self._loaded[identifier] = model
+        return model
