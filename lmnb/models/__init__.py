@@ -1,0 +1,1 @@
+"""What can be run: GGUF files, their facts and their names. Pure: reads files, knows no HTTP."""

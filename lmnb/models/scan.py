@@ -1,0 +1,123 @@
+"""Which files below a root are models. Looks at names only; never leaves a loop of links unbroken."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from lmnb.models.names import Shard, files_of, hub_repository, shard_of
+
+__all__ = ["Found", "Problem", "Scan", "scan"]
+
+MAX_DEPTH = 8
+MAX_ENTRIES = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One model: its files in order, and where the first lies below the root."""
+
+    files: tuple[Path, ...]
+    relative: PurePosixPath
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a file is not listed, or a folder not read."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(slots=True)
+class Scan:
+    models: list[Found] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def scan(root: Path) -> Scan:
+    """The models of a root: a GGUF file, or a folder of them. A root that is not there is empty."""
+    result = Scan()
+    if root.is_file():
+        result.models.append(Found(files_of(root), PurePosixPath(root.name)))
+        return result
+    paths = list(_Walk(result.problems).files(root))
+    here = set(paths)
+    for path in paths:
+        shard = shard_of(path.stem)
+        if shard and shard.number > 1 and path.with_name(_first(shard) + path.suffix) in here:
+            continue
+        files = files_of(path)
+        missing = [file.name for file in files if file not in here]
+        if shard and (missing or shard.number > 1):
+            reason = "missing: " + ", ".join(missing or [_first(shard) + path.suffix])
+            result.problems.append(Problem(path, reason))
+        else:
+            relative = PurePosixPath(path.relative_to(root).as_posix())
+            result.models.append(Found(files, relative))
+    return result
+
+
+def _first(shard: Shard) -> str:
+    return f"{shard.stem}-00001-of-{shard.count:05}"
+
+
+class _Walk:
+    """Yields `.gguf` files in a stable order. Links are followed, each folder once."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self._problems = problems
+        self._entries = 0
+        self._seen: set[tuple[int, int]] = set()
+
+    def files(self, folder: Path, depth: int = 0) -> Iterator[Path]:
+        if hub_repository(folder.name):
+            for snapshot in _snapshots(folder):
+                yield from self._listing(snapshot, depth)
+            return
+        yield from self._listing(folder, depth)
+
+    def _listing(self, folder: Path, depth: int) -> Iterator[Path]:
+        try:
+            identity = folder.stat()
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            if depth or folder.exists():
+                self._problems.append(Problem(folder, error.strerror or str(error)))
+            return
+        if (identity.st_dev, identity.st_ino) in self._seen:
+            return
+        self._seen.add((identity.st_dev, identity.st_ino))
+        self._entries += len(entries)
+        if self._entries > MAX_ENTRIES or depth > MAX_DEPTH:
+            self._problems.append(Problem(folder, "not read: too many files or folders"))
+            return
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.name.lower().endswith(".gguf") and not _is_folder(entry):
+                yield folder / entry.name
+            elif _is_folder(entry):
+                yield from self.files(folder / entry.name, depth + 1)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _snapshots(repository: Path) -> list[Path]:
+    """The snapshot of a Hugging Face cache folder that its `main` names, or the newest."""
+    try:
+        main = repository / "snapshots" / (repository / "refs" / "main").read_text().strip()
+        if main.parent == repository / "snapshots" and main.is_dir():
+            return [main]
+        return sorted((repository / "snapshots").iterdir(), key=lambda path: path.stat().st_mtime)[
+            -1:
+        ]
+    except (OSError, ValueError):
+        return []
