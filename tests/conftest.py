@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from synthetic import write_model
+
+from tests.synthetic import write_model
 
 pytest_plugins = ("pytest_jupyter.jupyter_server",)
 
