@@ -1,0 +1,1 @@
+"""The kernel's side of lmnb: `%lms`, `%%lms` and `lmnb.client()`. Talks HTTP only."""

@@ -1,0 +1,50 @@
+"""Which model a cell means when it names none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lmnb.errors import InvalidRequest, ModelNotFound
+from lmnb.notebook.wire import Model
+
+
+def choose_model(models: Sequence[Model], *, configured: str = "", previous: str = "") -> str:
+    """The configured one, else the only loaded one, else the only one on this machine.
+
+    Of several loaded ones, the one that answered `previous`ly goes on. Raises when it would be a
+    guess, and names the candidates.
+    """
+    if configured:
+        return configured
+    loaded = loaded_ids(models)
+    if len(loaded) == 1:
+        return loaded[0]
+    if previous in loaded:
+        return previous
+    if loaded:
+        raise InvalidRequest(f"Which model? Loaded: {', '.join(loaded)}. {_HOW.format(loaded[0])}")
+    local = [model["key"] for model in models if model.get("type", "llm") == "llm"]
+    if len(local) == 1:
+        return local[0]
+    if previous in local:
+        return previous
+    if not local:
+        raise ModelNotFound(
+            "There is no model on this machine yet. `%lms import FILE` brings one in."
+        )
+    raise InvalidRequest(
+        f"Which model? On this machine: {', '.join(local)}. {_HOW.format(local[0])}"
+    )
+
+
+_HOW = "Say `-m {0}`, or `%lms load {0}`."
+
+
+def loaded_ids(models: Sequence[Model]) -> list[str]:
+    """The identifiers of the loaded language models."""
+    return [
+        instance["id"]
+        for model in models
+        if model.get("type", "llm") == "llm"
+        for instance in model.get("loaded_instances") or ()
+    ]

@@ -1,0 +1,134 @@
+"""Tab completion for `%lms` and `%%lms`, from memory: a key press never waits for the network."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from contextvars import copy_context
+from typing import Any
+
+from lmnb.errors import LmnbError
+from lmnb.notebook.chat_options import CELL_OPTIONS
+from lmnb.notebook.choice import loaded_ids
+from lmnb.notebook.options import Option
+from lmnb.notebook.verbs import Verb
+from lmnb.notebook.wire import Model
+
+STALE_SECONDS = 15.0
+_LINE = re.compile(r"^(?:\s*\w+\s*=)?\s*(%%?)lms\s+(.*)$")
+
+
+class ModelNames:
+    """Names of models, remembered; refreshed behind the user's back when they have grown old."""
+
+    def __init__(self, fetch: Callable[[], Sequence[Model]]) -> None:
+        self._fetch = fetch
+        self._next_refresh = 0.0
+        self.local: list[str] = []
+        self.loaded: list[str] = []
+
+    def remember(self, models: Sequence[Model]) -> None:
+        """Take fresh knowledge, from whoever has just asked the server."""
+        self.local = [model["key"] for model in models]
+        self.loaded = loaded_ids(models)
+        self._next_refresh = time.monotonic() + STALE_SECONDS
+
+    def expire(self) -> None:
+        """Something was loaded, unloaded or imported."""
+        self._next_refresh = 0.0
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Ask in the background, unless what we know is fresh."""
+        if time.monotonic() < self._next_refresh:
+            return
+        self._next_refresh = time.monotonic() + STALE_SECONDS
+        context = copy_context()
+        threading.Thread(target=context.run, args=(self._ask,), daemon=True).start()
+
+    def _ask(self) -> None:
+        with suppress(LmnbError, OSError, RuntimeError):  # Tab then offers what was known
+            self.remember(self._fetch())
+
+
+def candidates(line: str, verbs: Mapping[str, Verb], names: ModelNames) -> list[str] | None:
+    """What may replace the last word of `line`; None when the line is not ours."""
+    if not (match := _LINE.match(line)):
+        return None
+    *before, word = re.split(r"\s+", match[2])
+    if match[1] == "%%":
+        found = _option_words(CELL_OPTIONS, before, word, names)
+    else:
+        found = _verb_words(verbs, before, word, names)
+    return sorted({each for each in found if each.startswith(word)})
+
+
+def _verb_words(
+    verbs: Mapping[str, Verb], before: list[str], word: str, names: ModelNames
+) -> Iterable[str]:
+    for length in (2, 1):
+        verb = verbs.get(" ".join(before[:length]))
+        if verb and len(before) >= length:
+            return _option_words(verb.options, before[length:], word, names)
+    if not before:
+        return [name.split()[0] for name in verbs]
+    return [name.split()[1] for name in verbs if name.split()[0] == before[0] and " " in name]
+
+
+def _option_words(
+    options: Sequence[Option], before: list[str], word: str, names: ModelNames
+) -> Iterable[str]:
+    if before and (values := _values_after(before[-1], options, names)) is not None:
+        return values
+    if word.startswith("-"):
+        return [flag for each in options for flag in _flags(each)]
+    return [value for each in options if not each.is_flag for value in _values(each, names) or ()]
+
+
+def _values_after(flag: str, options: Sequence[Option], names: ModelNames) -> Iterable[str] | None:
+    """The values of the flag that stands before the word; None when it takes none."""
+    for each in options:
+        if flag in each.flags and each.is_flag and "action" not in each.settings:
+            return _values(each, names)
+    return None
+
+
+def _values(each: Option, names: ModelNames) -> Sequence[str]:
+    if each.completes == "model":
+        return [*names.loaded, *names.local]
+    if each.completes == "loaded":
+        return names.loaded
+    return each.settings.get("choices") or ()
+
+
+def _flags(each: Option) -> list[str]:
+    if not each.is_flag:
+        return []
+    flags = [flag for flag in each.flags if flag.startswith("--")]
+    action = each.settings.get("action")
+    if getattr(action, "__name__", "") == "BooleanOptionalAction":
+        flags += [f"--no-{flag[2:]}" for flag in flags]
+    return flags
+
+
+def matcher(verbs: Mapping[str, Verb], names: ModelNames) -> Any:
+    """An IPython matcher."""
+    from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
+
+    @context_matcher()
+    def lms_matcher(context: CompletionContext) -> Any:
+        line = context.text_until_cursor
+        words = candidates(line, verbs, names)
+        if words is None:
+            return {"completions": []}
+        names.refresh()
+        return {
+            "completions": [SimpleCompletion(text=word, type="param") for word in words],
+            "matched_fragment": re.split(r"\s", line)[-1],
+            "suppress": bool(words),
+        }
+
+    return lms_matcher

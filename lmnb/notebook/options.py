@@ -1,0 +1,87 @@
+"""What can be asked on a `%lms` or `%%lms` line: one table each, read by parser, help and Tab."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from lmnb.errors import InvalidRequest
+
+
+@dataclass(frozen=True)
+class Option:
+    """One argument: what argparse's `add_argument` takes."""
+
+    flags: tuple[str, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+    completes: str = ""
+    """What its value is: `model`, `loaded`, `file`, or nothing known."""
+
+    @property
+    def is_flag(self) -> bool:
+        return self.flags[0].startswith("-")
+
+
+def option(*flags: str, completes: str = "", **settings: Any) -> Option:
+    """An Option, written as one writes `add_argument`."""
+    return Option(flags, settings, completes)
+
+
+class Helped(Exception):
+    """The user asked for help; the text is in `args[0]`."""
+
+
+class LineParser(argparse.ArgumentParser):
+    """An argparse parser that raises, where argparse prints and exits."""
+
+    def __init__(self, prog: str, description: str, options: Sequence[Option]) -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        for each in options:
+            self.add_argument(*each.flags, **each.settings)
+
+    def parse_line(self, words: Sequence[str]) -> argparse.Namespace:
+        return self.parse_args(list(words))
+
+    def print_help(self, file: Any = None) -> None:
+        raise Helped(self.format_help().rstrip())
+
+    def error(self, message: str) -> NoReturn:
+        raise InvalidRequest(f"{self.prog}: {message}. `{self.prog} --help` lists the options.")
+
+
+def split(line: str) -> list[str]:
+    """The words of a line as a POSIX shell would see them, also on Windows."""
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise InvalidRequest(f"{error} in: {line.strip()}") from error
+
+
+def between(low: float, high: float, kind: type[int] | type[float] = float) -> Callable[[str], Any]:
+    """An argparse type: a number from `low` to `high`."""
+
+    def number(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not between {low:g} and {high:g}")
+        return value
+
+    return number
+
+
+def count(text: str) -> int:
+    """An argparse type: a whole number above zero."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
+    return int(text)

@@ -1,0 +1,70 @@
+"""Ready-made OpenAI clients for this process's own server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from lmnb.notebook.discovery import Connection
+from lmnb.notebook.session import session
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI, OpenAI
+
+VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_KEY")
+NO_KEY = "lmnb"  # the SDK insists on one
+
+
+def client(**options: Any) -> OpenAI:
+    """A ready `openai.OpenAI` for the lmnb server of this notebook.
+
+    `options` go to `openai.OpenAI`.
+    """
+    import openai
+
+    connection = session.connection()
+    if connection.is_loopback:  # a proxy for the world is none for this machine
+        options.setdefault("http_client", openai.DefaultHttpxClient(trust_env=False, verify=False))
+    return openai.OpenAI(**_defaults(connection) | options)
+
+
+def async_client(**options: Any) -> AsyncOpenAI:
+    """A ready `openai.AsyncOpenAI` for the lmnb server of this notebook."""
+    import openai
+
+    connection = session.connection()
+    if connection.is_loopback:
+        options.setdefault(
+            "http_client", openai.DefaultAsyncHttpxClient(trust_env=False, verify=False)
+        )
+    return openai.AsyncOpenAI(**_defaults(connection) | options)
+
+
+def _defaults(connection: Connection) -> dict[str, Any]:
+    return {"base_url": connection.openai_base_url, "api_key": connection.api_key or NO_KEY}
+
+
+class OpenAIEnvironment:
+    """Makes a bare `OpenAI()` find this server, unless the user pointed it elsewhere."""
+
+    def __init__(self, environ: MutableMapping[str, str] = os.environ) -> None:
+        self._environ = environ
+        self._ours: dict[str, str] = {}
+
+    def point_to(self, connection: Connection) -> bool:
+        """Set both variables or, when the user had set either, none."""
+        self.restore()
+        if any(self._environ.get(name) for name in VARIABLES):
+            return False
+        values = (connection.openai_base_url, connection.api_key or NO_KEY)
+        self._ours = dict(zip(VARIABLES, values, strict=True))
+        self._environ.update(self._ours)
+        return True
+
+    def restore(self) -> None:
+        """Take back what is still as we set it."""
+        for name, value in self._ours.items():
+            if self._environ.get(name) == value:
+                del self._environ[name]
+        self._ours = {}

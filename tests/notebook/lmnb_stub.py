@@ -1,0 +1,201 @@
+"""A stand-in for the server: the HTTP contract on loopback, with a script instead of a model."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.iostream import StreamClosedError
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
+
+KEY = "stub-key"
+TIMINGS = {
+    "predicted_per_second": 50.0,
+    "first_token_ms": 120.0,
+    "context_length": 4096,
+}
+
+
+def model(key: str, *loaded: str) -> dict[str, Any]:
+    return {
+        "type": "llm",
+        "publisher": "test",
+        "key": key,
+        "display_name": key,
+        "architecture": "llama",
+        "quantization": {"name": "Q4_1", "bits_per_weight": 4},
+        "size_bytes": 98_000_000,
+        "params_string": "135M",
+        "loaded_instances": [{"id": name, "config": {}} for name in loaded],
+        "max_context_length": 8192,
+        "format": "gguf",
+    }
+
+
+class StubServer:
+    """Answers with `answer`, a list of strings (text), dicts (deltas, errors) and numbers (waits)."""
+
+    def __init__(self) -> None:
+        self.reset()
+        self.loop = asyncio.new_event_loop()
+        ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
+        self._thread.start()
+        ready.wait(10)
+
+    def reset(self) -> None:
+        self.answer: list[Any] = ["Hello", " there."]
+        self.models = [model("tiny", "tiny")]
+        self.bodies: list[dict[str, Any]] = []
+        self.load_events: list[dict[str, Any]] = [
+            {"type": "model_load.progress", "progress": 0.5},
+            {"type": "model_load.end", "instance_id": "tiny", "load_time_seconds": 1.5},
+        ]
+        self.client_left = threading.Event()
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    @property
+    def prompts(self) -> list[str]:
+        """The last message of each request."""
+        return [body["messages"][-1]["content"] for body in self.bodies if "messages" in body]
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(5)
+
+    def _run(self, ready: threading.Event) -> None:
+        asyncio.set_event_loop(self.loop)
+        routes = [
+            ("/health", Health),
+            ("/api/v1/(models|status)", Facts),
+            ("/api/v1/models/(load|unload|import)", Manage),
+            ("/v1/chat/completions", Chat),
+        ]
+        with_stub = [(path, handler, {"stub": self}) for path, handler in routes]
+        server = HTTPServer(Application(with_stub))
+        sockets = bind_sockets(0, "127.0.0.1")
+        self.port = sockets[0].getsockname()[1]
+
+        async def start() -> None:
+            server.add_sockets(sockets)
+            ready.set()
+
+        self.loop.run_until_complete(start())
+        self.loop.run_forever()
+        server.stop()
+        self.loop.run_until_complete(server.close_all_connections())
+        self.loop.close()
+
+
+class Handler(RequestHandler):
+    def initialize(self, stub: StubServer) -> None:
+        self.stub = stub
+
+    def prepare(self) -> None:
+        if self.request.path != "/health" and not self.allowed():
+            self.fail(401, "invalid_api_key", "Incorrect API key.")
+
+    def allowed(self) -> bool:
+        return self.request.headers.get("Authorization") == f"Bearer {KEY}"
+
+    def fail(self, status: int, code: str, message: str) -> None:
+        self.set_status(status)
+        self.finish({"error": {"message": message, "type": "x", "param": None, "code": code}})
+
+    def on_connection_close(self) -> None:
+        self.stub.client_left.set()
+
+    async def event(self, data: Any, name: str = "") -> None:
+        text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
+        self.write((f"event: {name}\n" if name else "") + f"data: {text}\n\n")
+        await self.flush()
+
+
+class Health(Handler):
+    def get(self) -> None:
+        self.finish({"status": "ok"})
+
+
+class Facts(Handler):
+    def get(self, what: str) -> None:
+        if what == "models":
+            self.finish({"models": self.stub.models})
+            return
+        loaded = [
+            {
+                "identifier": instance["id"],
+                "model": entry["key"],
+                "state": "IDLE",
+                "size_bytes": entry["size_bytes"],
+                "context_length": 4096,
+                "parallel": 4,
+                "memory_bytes": 150_000_000,
+            }
+            for entry in self.stub.models
+            for instance in entry["loaded_instances"]
+        ]
+        machine = {"cpu_count": 2, "memory_total": 8e9, "memory_available": 4e9, "gpus": []}
+        self.finish({"version": "0", "uptime_seconds": 61.0, "loaded": loaded, "machine": machine})
+
+
+class Manage(Handler):
+    async def post(self, what: str) -> None:
+        body = json.loads(self.request.body)
+        self.stub.bodies.append(body)
+        if what == "load":
+            self.set_header("Content-Type", "text/event-stream")
+            for event in self.stub.load_events:
+                await self.event(event, event["type"])
+        elif what == "unload":
+            for entry in self.stub.models:
+                entry["loaded_instances"] = [
+                    i for i in entry["loaded_instances"] if i["id"] != body["instance_id"]
+                ]
+            self.finish(body)
+        else:
+            self.finish(model("imported"))
+
+
+class Chat(Handler):
+    async def post(self) -> None:
+        body = json.loads(self.request.body)
+        self.stub.bodies.append(body)
+        first = self.stub.answer[0] if self.stub.answer else ""
+        if isinstance(first, dict) and "status" in first:
+            self.fail(first["status"], first["code"], first["message"])
+            return
+        self.set_header("Content-Type", "text/event-stream")
+        try:
+            await self.stream(body["model"])
+        except StreamClosedError:
+            self.stub.client_left.set()
+
+    async def stream(self, name: str) -> None:
+        for part in self.stub.answer:
+            if isinstance(part, int | float):
+                await asyncio.sleep(part)
+            elif part == "CLOSE":
+                self.request.connection.stream.close()  # type: ignore[attr-defined]
+                return
+            elif isinstance(part, dict) and "error" in part:
+                await self.event(part)
+                return
+            elif isinstance(part, str) and part.startswith(":"):
+                self.write(f"{part}\n\n")
+                await self.flush()
+            else:
+                delta = part if isinstance(part, dict) else {"content": part}
+                await self.event({"model": name, "choices": [{"delta": delta}]})
+        end = {"delta": {}, "finish_reason": "stop"}
+        await self.event({"model": name, "choices": [end], "timings": TIMINGS})
+        usage = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}
+        await self.event({"model": name, "choices": [], "usage": usage, "timings": TIMINGS})
+        await self.event("[DONE]")
+        self.finish()
