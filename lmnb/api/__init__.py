@@ -1,0 +1,1 @@
+"""Dialects of HTTP. Each file: parse (pydantic), ask the service, write. No logic of its own."""

@@ -1,0 +1,200 @@
+"""The base of every handler: who may call, JSON in and out, errors in OpenAI's shape."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import secrets
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, TypeVar, cast
+
+import msgspec
+from tornado import web
+from tornado.iostream import StreamClosedError
+
+from lmnb.api.body import Body, parse
+from lmnb.api.services import SETTING, Services
+from lmnb.errors import (
+    AuthenticationError,
+    InvalidRequest,
+    LmnbError,
+    MethodNotAllowed,
+    NotFound,
+    PermissionDenied,
+)
+
+__all__ = ["ApiHandler", "RouteNotFoundHandler", "endpoint"]
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+BodyT = TypeVar("BodyT", bound=Body)
+HandlerT = TypeVar("HandlerT", bound="ApiHandler")
+
+
+class BodyTooLarge(InvalidRequest):
+    """More than the server reads."""
+
+    status = 413
+    code = "request_too_large"
+
+
+def endpoint(verb: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Mark a verb as part of the API: its lmnb errors become JSON, and it ends with its client.
+
+    Jupyter asks each verb to say how it is protected. Here `ApiHandler.prepare` protects them all,
+    which cannot be forgotten, so the mark says that Jupyter's own check is not needed.
+    """
+
+    @functools.wraps(verb)
+    async def answer(self: ApiHandler, *args: str) -> None:
+        if self.client_gone:
+            return
+        self._task = asyncio.current_task()
+        try:
+            await verb(self, *args)
+        except LmnbError as error:
+            self.fail(error)
+        except (asyncio.CancelledError, StreamClosedError):
+            if not self.client_gone:
+                raise
+        finally:
+            self._task = None
+
+    setattr(answer, "__allow_unauthenticated", True)
+    return answer
+
+
+class ApiHandler(web.RequestHandler):
+    """Knows the services and the wire. A host (notebook server or `lmnb serve`) says who may call."""
+
+    public = False
+    """Open to everybody, keys or not."""
+    client_gone = False
+    _task: asyncio.Task[None] | None = None
+
+    @property
+    def services(self) -> Services:
+        return cast(Services, self.settings[SETTING])
+
+    async def admit(self) -> None:
+        """Raise AuthenticationError or PermissionDenied unless the caller may call."""
+        raise PermissionDenied("This handler is not hosted anywhere.")
+
+    async def prepare(self) -> None:
+        try:
+            if self.request.method == "OPTIONS" or self.public:
+                return
+            await self.admit()
+            if len(self.request.body) > MAX_BODY_BYTES:
+                raise BodyTooLarge(
+                    f"The body has {len(self.request.body)} bytes; at most {MAX_BODY_BYTES} are read."
+                )
+        except LmnbError as error:
+            self.fail(error)
+
+    # -- in and out
+
+    def read(self, model: type[BodyT]) -> BodyT:
+        """The body, as `model`. Raises InvalidRequest."""
+        return parse(self.request.body, model)
+
+    def reply(self, value: Any, status: int = 200) -> None:
+        """Answer with JSON."""
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json")
+        self.finish(msgspec.json.encode(value))
+
+    def fail(self, error: LmnbError) -> None:
+        """Answer with the error, in OpenAI's shape."""
+        if self._headers_written or self._finished:
+            return
+        if error.retry_after is not None:
+            self.set_header("Retry-After", str(max(1, round(error.retry_after))))
+        if not error.retryable:
+            self.set_header("x-should-retry", "false")
+        if isinstance(error, AuthenticationError):
+            self.set_header("WWW-Authenticate", "Bearer")
+        self.reply(error.to_json(), error.status)
+
+    # -- Tornado's own ways
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        if not hasattr(self, "request_id"):
+            self.request_id = f"req_{secrets.token_hex(12)}"
+        self.set_header("x-request-id", self.request_id)
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+    def compute_etag(self) -> None:
+        """No conditional requests: nothing here is worth a hash of each answer."""
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """What Tornado raised itself: wrong verb, bad path, or a fault of ours."""
+        cause = kwargs.get("exc_info", (None, None))[1]
+        if isinstance(cause, LmnbError):
+            return self.fail(cause)
+        if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            allowed = ", ".join(self.allowed_methods())
+            self.set_header("Allow", allowed)
+            return self.fail(
+                MethodNotAllowed(
+                    f"{self.request.method} is not allowed on {self.request.path}, only {allowed}."
+                )
+            )
+        reason = cause.log_message if isinstance(cause, web.HTTPError) else None
+        error = _class_for(status_code)(reason or _phrase(status_code))
+        error.status = status_code
+        self.fail(error)
+
+    def allowed_methods(self) -> list[str]:
+        """The verbs of this route."""
+        missing = web.RequestHandler._unimplemented_method
+        return [
+            name
+            for name in self.SUPPORTED_METHODS
+            if getattr(type(self), name.lower()) is not missing
+        ]
+
+    @endpoint
+    async def options(self, *_: str) -> None:
+        """What can be done here. Foreign pages get no CORS headers from us."""
+        self.set_header("Allow", ", ".join(self.allowed_methods()))
+        self.set_status(204)
+        self.finish()
+
+    def on_connection_close(self) -> None:
+        """The client went away: whatever runs for it ends now."""
+        self.client_gone = True
+        if self._task is not None:
+            self._task.cancel()
+
+
+class RouteNotFoundHandler(ApiHandler):
+    """Every path that is no route: a 404 that an SDK can show."""
+
+    def _not_found(self, *_: str) -> None:
+        raise NotFound(
+            f"Unknown route: {self.request.method} {self.request.path}", code="unknown_url"
+        )
+
+    @endpoint
+    async def get(self, *_: str) -> None:
+        self._not_found()
+
+    head = post = put = patch = delete = get
+
+
+def _class_for(status: int) -> type[LmnbError]:
+    if status == HTTPStatus.NOT_FOUND:
+        return NotFound
+    if status == HTTPStatus.UNAUTHORIZED:
+        return AuthenticationError
+    if status == HTTPStatus.FORBIDDEN:
+        return PermissionDenied
+    return InvalidRequest if status < HTTPStatus.INTERNAL_SERVER_ERROR else LmnbError
+
+
+def _phrase(status: int) -> str:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return "The server failed to answer. Its log has the details."
+    return HTTPStatus(status).phrase

@@ -1,0 +1,94 @@
+"""Request bodies: JSON of unknown origin becomes a typed object, or a 400 that names the field."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic_core import ErrorDetails, from_json
+
+from lmnb.errors import InvalidRequest
+
+__all__ = ["Body", "Integer", "Number", "parse"]
+
+BodyT = TypeVar("BodyT", bound="Body")
+
+
+class Body(BaseModel):
+    """Unknown fields are ignored; an explicit null is an absent field; types are not guessed."""
+
+    model_config = ConfigDict(
+        strict=True, extra="ignore", allow_inf_nan=False, protected_namespaces=()
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            return {name: value for name, value in data.items() if value is not None}
+        return data
+
+
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: 16.0 is an integer."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Integer = Annotated[int, BeforeValidator(_whole)]
+Number = float
+
+
+def parse(body: bytes, model: type[BodyT]) -> BodyT:
+    """Raises InvalidRequest whatever the bytes are."""
+    if not body.strip():
+        raise InvalidRequest("The request has no body; a JSON object is expected.")
+    try:
+        data = from_json(body.removeprefix(b"\xef\xbb\xbf"), allow_inf_nan=False)
+    except ValueError as error:
+        raise InvalidRequest(f"The body is not valid JSON: {error}.", code="invalid_json") from None
+    if not isinstance(data, dict):
+        raise InvalidRequest(f"The body must be a JSON object, not {_kind(data)}.")
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise _explain(error.errors(include_url=False)[0], data) from None
+
+
+def _explain(error: ErrorDetails, data: Any) -> InvalidRequest:
+    location = error["loc"] + tuple(error.get("ctx", {}).get("field", ()))
+    param = _dotted(location, data, missing=error["type"] == "missing")
+    if error["type"] == "missing":
+        return InvalidRequest(
+            f"Missing required parameter: '{param}'.",
+            param=param,
+            code="missing_required_parameter",
+        )
+    expected = error["msg"][:1].lower() + error["msg"][1:]
+    code = "invalid_type" if error["type"].endswith("_type") else "invalid_value"
+    got = error["input"]
+    shown = f" (got {_kind(got)})" if code == "invalid_type" else ""
+    return InvalidRequest(f"Invalid '{param}': {expected}{shown}.", param=param, code=code)
+
+
+def _dotted(location: Sequence[str | int], data: Any, *, missing: bool) -> str:
+    """`messages[0].content`. Pydantic's marks for branches of a union are not part of the path."""
+    path = ""
+    for position, step in enumerate(location):
+        if isinstance(step, int):
+            path += f"[{step}]"
+            data = data[step] if isinstance(data, list) and step < len(data) else None
+        elif isinstance(data, dict) and (step in data or missing or position == len(location) - 1):
+            path += f".{step}" if path else step
+            data = data.get(step)
+    return path
+
+
+def _kind(value: Any) -> str:
+    """JSON's word for it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    names = {int: "a number", float: "a number", str: "a string", list: "an array"}
+    return names.get(type(value), "an object")

@@ -1,0 +1,127 @@
+"""Models, instances and the machine, in LM Studio's words and a few of our own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import psutil
+
+from lmnb._version import __version__
+from lmnb.api.services import Services
+from lmnb.errors import LmnbError
+from lmnb.models.store import ModelRecord
+from lmnb.service.manager import LoadedModel
+
+__all__ = ["config", "kind", "model", "status"]
+
+
+def kind(record: ModelRecord) -> str:
+    """LM Studio knows two."""
+    return "llm" if record.info.kind == "llm" else "embedding"
+
+
+def model(record: ModelRecord, loaded: Iterable[LoadedModel]) -> dict[str, Any]:
+    """An entry of `GET api/v1/models`."""
+    info = record.info
+    return {
+        "type": kind(record),
+        "publisher": record.name.publisher,
+        "key": record.id,
+        "display_name": info.name or record.name.model,
+        "architecture": info.architecture or None,
+        "quantization": {"name": info.quantization, "bits_per_weight": info.nominal_bits},
+        "size_bytes": record.size_bytes,
+        "params_string": info.params_string or None,
+        "loaded_instances": [
+            {"id": one.id, "config": config(one)}
+            for one in loaded
+            if one.record.path == record.path
+        ],
+        "max_context_length": info.context_length,
+        "format": "gguf",
+        "capabilities": {
+            "vision": False,
+            "trained_for_tool_use": info.tool_use,
+            "reasoning": {"allowed_options": ["off", "on"], "default": "on"}
+            if info.reasoning
+            else None,
+        },
+        "description": None,
+        "variants": [record.id],
+        "selected_variant": record.id,
+        "path": str(record.path),
+    }
+
+
+def config(one: LoadedModel) -> dict[str, Any]:
+    """What an instance was loaded with: LM Studio's names, then every load option."""
+    facts, options = one.engine.facts, one.engine.options
+    return {
+        **msgspec.to_builtins(options),
+        "context_length": facts.context_length,
+        "slots": facts.slots,
+        "threads": facts.threads,
+        "kv_unified": facts.kv_unified,
+        "flash_attention": facts.flash_attention,
+        "eval_batch_size": facts.batch_size,
+        "parallel": facts.slots,
+        "num_experts": one.record.info.experts_used or None,
+        "offload_kv_cache_to_gpu": options.offload_kv_cache,
+    }
+
+
+async def status(services: Services, base_url: str) -> dict[str, Any]:
+    """The answer of `GET api/v1/status`."""
+    loaded = await asyncio.gather(*(_instance(one) for one in services.manager.loaded()))
+    memory = psutil.virtual_memory()
+    return {
+        "version": __version__,
+        "uptime_seconds": round(time.time() - services.started, 3),
+        "base_url": base_url,
+        "loaded": loaded,
+        "machine": {
+            "cpu_count": os.cpu_count(),
+            "memory_total_bytes": memory.total,
+            "memory_available_bytes": memory.available,
+            "gpus": [],
+        },
+    }
+
+
+async def _instance(one: LoadedModel) -> dict[str, Any]:
+    facts = one.engine.facts
+    running, waiting = one.in_flight, 0
+    try:
+        look = await one.engine.status()
+        running, waiting = look.running, look.waiting
+    except LmnbError:
+        pass  # it ended while we asked
+    state = "GENERATING" if running else "PROCESSINGPROMPT" if one.in_flight else "IDLE"
+    return {
+        "identifier": one.id,
+        "model": one.record.id,
+        "state": state,
+        "size_bytes": one.record.size_bytes,
+        "context_length": facts.context_length,
+        "parallel": facts.slots,
+        "pid": one.engine.pid,
+        "memory_bytes": await asyncio.to_thread(_memory, one.engine.pid),
+        "loaded_at": one.loaded_at,
+        "last_used": one.last_used,
+        "running": running,
+        "waiting": waiting,
+        "ttl": None,
+    }
+
+
+def _memory(pid: int | None) -> int | None:
+    """Resident bytes of a process."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss) if pid else None
+    except psutil.Error:
+        return None

@@ -1,0 +1,173 @@
+"""What a client may send to `/v1/chat/completions`, and what it means."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from lmnb.api.body import Body, Integer
+from lmnb.api.openai.sampling import INT64, NO_LIMIT, GenerationFields, token_limit, unsupported
+from lmnb.chat.message import Message, Role, ToolCall
+from lmnb.service.request import GenerationRequest
+
+__all__ = ["ChatRequest"]
+
+ROLES: dict[str, Role] = {"developer": "system", "function": "tool"}
+
+
+class Part(Body):
+    """One piece of a message. Text only: no model that can see or hear is served yet."""
+
+    type: str
+    text: str = ""
+    refusal: str = ""
+
+    @model_validator(mode="after")
+    def _is_text(self) -> Part:
+        if self.type not in ("text", "input_text", "output_text", "refusal"):
+            raise unsupported(f"content of type '{self.type}' (text only)", "type")
+        if self.type != "refusal" and "text" not in self.model_fields_set:
+            raise PydanticCustomError("missing", "", {"field": ("text",)})
+        return self
+
+
+def _parts(value: Any) -> Any:
+    if isinstance(value, str):
+        return [{"type": "text", "text": value}]
+    if isinstance(value, list):
+        return value
+    raise PydanticCustomError("content_type", "should be a string or an array of content parts")
+
+
+def _json_text(value: Any) -> Any:
+    return msgspec.json.encode(value).decode() if isinstance(value, dict) else value
+
+
+class FunctionCall(Body):
+    name: str
+    arguments: Annotated[str, BeforeValidator(_json_text)] = "{}"
+
+
+class Call(Body):
+    id: str = ""
+    function: FunctionCall
+
+
+class ChatMessage(Body):
+    """SDKs send their own output back: everything an answer may hold is understood here."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: Annotated[list[Part], BeforeValidator(_parts)] = []
+    name: str | None = None
+    refusal: str = ""
+    reasoning_content: str = ""
+    reasoning: str = ""
+    tool_calls: list[Call] = []
+    function_call: FunctionCall | None = None
+    tool_call_id: str | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> ChatMessage:
+        needs_content = self.role in ("system", "developer", "user")
+        if needs_content and "content" not in self.model_fields_set:
+            raise PydanticCustomError("missing", "", {"field": ("content",)})
+        return self
+
+    def to_message(self) -> Message:
+        calls = [*self.tool_calls]
+        if self.function_call:
+            calls.append(Call(function=self.function_call))
+        return Message(
+            role=ROLES.get(self.role, self.role),  # type: ignore[arg-type]
+            content="\n".join(part.text or part.refusal for part in self.content) or self.refusal,
+            name=self.name,
+            reasoning=self.reasoning_content or self.reasoning,
+            tool_calls=tuple(
+                ToolCall(call.id or f"call_{number}", call.function.name, call.function.arguments)
+                for number, call in enumerate(calls)
+            ),
+            tool_call_id=self.tool_call_id,
+        )
+
+
+class ResponseFormat(Body):
+    type: str
+
+    @model_validator(mode="after")
+    def _is_text(self) -> ResponseFormat:
+        if self.type != "text":
+            raise unsupported(f"'{self.type}'", "type")
+        return self
+
+
+class ChatRequest(GenerationFields):
+    """The body."""
+
+    messages: Annotated[list[ChatMessage], Field(min_length=1)]
+    max_tokens: Annotated[Integer, Field(ge=NO_LIMIT, le=INT64)] | None = None
+    max_completion_tokens: Annotated[Integer, Field(ge=NO_LIMIT, le=INT64)] | None = None
+    logprobs: bool = False
+    top_logprobs: Annotated[Integer, Field(ge=0, le=20)] = 0
+    response_format: ResponseFormat | None = None
+    tools: list[Any] = []
+    tool_choice: Any = None
+    functions: list[Any] = []
+    function_call: Any = None
+    modalities: list[str] = []
+    audio: Any = None
+    reasoning_effort: str | None = None
+    chat_template_kwargs: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _can_be_done(self) -> ChatRequest:
+        for field in ("max_tokens", "max_completion_tokens"):
+            if getattr(self, field) == 0:
+                raise PydanticCustomError("limit", "should be at least 1", {"field": (field,)})
+        if self.top_logprobs and not self.logprobs:
+            raise PydanticCustomError(
+                "needs_logprobs", "needs 'logprobs' to be true", {"field": ("top_logprobs",)}
+            )
+        if self.audio is not None or "audio" in self.modalities:
+            raise unsupported("audio output", "audio" if self.audio is not None else "modalities")
+        if self.tools and self.tool_choice != "none":
+            raise unsupported("calling tools (tool_choice other than 'none')", "tools")
+        if self.functions and self.function_call != "none":
+            raise unsupported("calling functions (function_call other than 'none')", "functions")
+        if self.tool_choice not in (None, "none", "auto"):
+            raise unsupported("forcing a tool call", "tool_choice")
+        return self
+
+    def choices(self) -> list[GenerationRequest]:
+        """One request for each of the `n` choices."""
+        messages = tuple(message.to_message() for message in self.messages)
+        limit = (
+            self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
+        )
+        return [
+            GenerationRequest(
+                model=self.model,
+                messages=messages,
+                sampling=self.sampling(choice),
+                max_tokens=token_limit(limit),
+                stop=self.stops,
+                logprobs=self.top_logprobs if self.logprobs else None,
+                template_kwargs=self._template_kwargs(),
+                continue_final=_continues(messages[-1]),
+                ignore_eos=self.ignore_eos,
+                ttl=self.ttl,
+            )
+            for choice in range(self.n)
+        ]
+
+    def _template_kwargs(self) -> dict[str, Any]:
+        effort = self.reasoning_effort
+        thinking = {"reasoning_effort": effort, "enable_thinking": effort not in ("none", "off")}
+        return {**(thinking if effort else {}), **self.chat_template_kwargs}
+
+
+def _continues(last: Message) -> bool:
+    """An answer that the client began is carried on, as llama-server does."""
+    return last.role == "assistant" and bool(last.content) and not last.tool_calls

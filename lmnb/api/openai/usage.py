@@ -1,0 +1,107 @@
+"""Usage, timings and log-probabilities, as OpenAI and llama-server write them."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from lmnb.engine.events import Alternative, TokenLogprob
+from lmnb.service.events import Finished, Usage
+
+__all__ = ["LegacyLogprobs", "add_usage", "chat_logprobs", "timings_json", "usage_json"]
+
+IMPOSSIBLE = -9999.0
+"""OpenAI's number for a token that could not be: JSON has no -inf."""
+
+
+def add_usage(usages: Iterable[tuple[int, Usage]]) -> Usage:
+    """The usage of a whole answer, from (number of its prompt, usage) of each choice.
+
+    A prompt that several choices share counts once.
+    """
+    prompts: dict[int, Usage] = {}
+    completion = reasoning = 0
+    for prompt, usage in usages:
+        prompts.setdefault(prompt, usage)
+        completion += usage.completion_tokens
+        reasoning += usage.reasoning_tokens
+    return Usage(
+        prompt_tokens=sum(usage.prompt_tokens for usage in prompts.values()),
+        cached_tokens=sum(usage.cached_tokens for usage in prompts.values()),
+        completion_tokens=completion,
+        reasoning_tokens=reasoning,
+    )
+
+
+def usage_json(usage: Usage) -> dict[str, Any]:
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
+
+
+def timings_json(finished: Finished) -> dict[str, Any]:
+    """llama-server's names. `prompt_n` are the tokens that were computed, not found in the cache."""
+    usage, timings = finished.usage, finished.timings
+    return {
+        "prompt_n": usage.prompt_tokens - usage.cached_tokens,
+        "prompt_ms": round(timings.prefill * 1000, 3),
+        "cache_n": usage.cached_tokens,
+        "predicted_n": usage.completion_tokens,
+        "predicted_ms": round(timings.decode * 1000, 3),
+        "predicted_per_second": (
+            round(usage.completion_tokens / timings.decode, 3) if timings.decode > 0 else 0.0
+        ),
+        "queue_ms": round(timings.queue * 1000, 3),
+        "first_token_ms": round(timings.first_token * 1000, 3),
+        "context_length": finished.context_length,
+    }
+
+
+def chat_logprobs(tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
+    return {
+        "content": [
+            {**_token(token), "top_logprobs": [_token(other) for other in token.top]}
+            for token in tokens
+        ],
+        "refusal": None,
+    }
+
+
+def _token(token: TokenLogprob | Alternative) -> dict[str, Any]:
+    return {
+        "token": _text(token.bytes),
+        "logprob": max(token.logprob, IMPOSSIBLE),
+        "bytes": list(token.bytes),
+    }
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+class LegacyLogprobs:
+    """The arrays of `/v1/completions`. `text_offset` counts characters, over all parts of one text."""
+
+    def __init__(self, offset: int = 0) -> None:
+        self._offset = offset
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def write(self, tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
+        offsets = []
+        for token in tokens:
+            offsets.append(self._offset)
+            self._offset += len(self._decoder.decode(token.bytes))
+        return {
+            "tokens": [_text(token.bytes) for token in tokens],
+            "token_logprobs": [max(token.logprob, IMPOSSIBLE) for token in tokens],
+            "top_logprobs": [
+                {_text(other.bytes): max(other.logprob, IMPOSSIBLE) for other in token.top}
+                for token in tokens
+            ],
+            "text_offset": offsets,
+        }

@@ -1,0 +1,34 @@
+"""Every route, in one table that each host mounts where it likes."""
+
+from __future__ import annotations
+
+from lmnb.api.base import ApiHandler, RouteNotFoundHandler
+from lmnb.api.health import HealthHandler
+from lmnb.api.lmstudio import v1 as lmstudio
+from lmnb.api.openai.chat import ChatCompletionsHandler
+from lmnb.api.openai.completions import CompletionsHandler
+from lmnb.api.openai.models import ModelHandler, ModelsHandler
+
+__all__ = ["ROUTES", "mount"]
+
+ROUTES: list[tuple[str, type[ApiHandler]]] = [
+    (r"/health/?", HealthHandler),
+    (r"/v1/models/?", ModelsHandler),
+    (r"/v1/models/(.+)", ModelHandler),
+    (r"/v1/chat/completions/?", ChatCompletionsHandler),
+    (r"/v1/completions/?", CompletionsHandler),
+    (r"/api/v1/models/?", lmstudio.ModelsHandler),
+    (r"/api/v1/models/load/?", lmstudio.LoadHandler),
+    (r"/api/v1/models/unload/?", lmstudio.UnloadHandler),
+    (r"/api/v1/models/import/?", lmstudio.ImportHandler),
+    (r"/api/v1/status/?", lmstudio.StatusHandler),
+    (r"(?:/.*)?", RouteNotFoundHandler),
+]
+
+
+def mount(host: type[ApiHandler], prefix: str = "") -> list[tuple[str, type[ApiHandler]]]:
+    """The table under `prefix`, each handler with `host`'s way of saying who may call."""
+    return [
+        (prefix + pattern, type(handler.__name__, (host, handler), {}))
+        for pattern, handler in ROUTES
+    ]

@@ -1,0 +1,62 @@
+"""What every handler may ask for: the services, and who is counted as busy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tornado.ioloop import PeriodicCallback
+
+if TYPE_CHECKING:
+    from lmnb.models.store import ModelStore
+    from lmnb.service.generation import Generations
+    from lmnb.service.manager import ModelManager
+
+__all__ = ["SETTING", "Activity", "Services"]
+
+SETTING = "lmnb_services"
+"""Where the Services are in a Tornado application's settings."""
+
+
+class Activity:
+    """Counts requests that compute, and says so while they last.
+
+    Jupyter counts a request as activity only when it ends, so a long stream would let the server be
+    culled under it: `stamp` is called at once, every ten seconds, and at the end.
+    """
+
+    INTERVAL_MS = 10_000
+
+    def __init__(self, stamp: Callable[[], None] = lambda: None) -> None:
+        self._stamp = stamp
+        self._clock = PeriodicCallback(stamp, self.INTERVAL_MS)
+        self.running = 0
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Something computes for somebody, inside this block."""
+        self.running += 1
+        self._stamp()
+        if not self._clock.is_running():
+            self._clock.start()
+        try:
+            yield
+        finally:
+            self.running -= 1
+            self._stamp()
+            if not self.running:
+                self._clock.stop()
+
+
+@dataclass(slots=True, kw_only=True)
+class Services:
+    """One per server, in its settings."""
+
+    store: ModelStore
+    manager: ModelManager
+    generations: Generations
+    activity: Activity = field(default_factory=Activity)
+    started: float = field(default_factory=time.time)

@@ -1,0 +1,1 @@
+"""Where the dialects are hosted: in a notebook server, or alone."""

@@ -1,0 +1,62 @@
+"""From settings to services: the same for both hosts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from lmnb.api.services import Activity, Services
+from lmnb.engine import EngineFactory
+from lmnb.engine.limits import check_load
+from lmnb.engine.options import LoadOptions
+from lmnb.errors import InvalidRequest
+from lmnb.models.roots import own_folder
+from lmnb.models.store import ModelStore, default_roots
+from lmnb.service.generation import Generations
+from lmnb.service.manager import ModelManager
+
+__all__ = ["build_services", "load_options"]
+
+
+def load_options(
+    settings: Mapping[str, Any], environ: Mapping[str, str] = os.environ
+) -> LoadOptions:
+    """How models are loaded unless a caller says otherwise: `settings`, then `LMNB_SLOTS` and the
+    like. Text is read as JSON where it is JSON. Raises InvalidRequest."""
+    names = LoadOptions.__struct_fields__
+    given = {name: environ.get(f"LMNB_{name.upper()}") for name in names}
+    given |= {name: value for name, value in settings.items() if value is not None}
+    values = {name: _value(value) for name, value in given.items() if value is not None}
+    try:
+        options = msgspec.convert(values, LoadOptions)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"Wrong load option: {error}") from None
+    check_load(options)
+    return options
+
+
+def _value(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return value
+
+
+def build_services(
+    *,
+    model_path: Sequence[str],
+    factory: EngineFactory,
+    defaults: LoadOptions,
+    jit: bool,
+    activity: Activity,
+) -> Services:
+    store = ModelStore(default_roots(model_path), import_dir=own_folder())
+    manager = ModelManager(store, factory, defaults=defaults, jit=jit)
+    return Services(
+        store=store, manager=manager, generations=Generations(manager), activity=activity
+    )

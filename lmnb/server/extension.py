@@ -1,0 +1,122 @@
+"""lmnb in a notebook server: settings, routes, start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.utils import url_path_join
+from traitlets import Bool, Dict, DottedObjectName, Int, List, Unicode, default
+from traitlets.utils.importstring import import_item
+
+from lmnb._version import __version__
+from lmnb.api.routes import mount
+from lmnb.api.services import SETTING, Activity, Services
+from lmnb.server.build import build_services, load_options
+from lmnb.server.keys import ServerKey
+from lmnb.server.notebook import KEY_SETTING, NotebookHandler
+from lmnb.server.runtime import RuntimeFile
+
+__all__ = ["LMNBApp", "main"]
+
+STOP_SECONDS = 3.0
+"""Jupyter waits for an extension without a limit of its own."""
+
+
+class LMNBApp(ExtensionApp):
+    """Run, chat with and serve local language models."""
+
+    name = "lmnb"
+    app_name = "lmnb"
+    description = "Run, chat with and serve local language models."
+    extension_url = "/"
+    load_other_extensions = True
+
+    model_path = List(
+        Unicode(), help="GGUF files, or folders of them, besides the usual places."
+    ).tag(config=True)
+    jit_loading = Bool(help="Load a model when a request first names it.").tag(config=True)
+    context_length = Int(
+        None,
+        allow_none=True,
+        help="Tokens one conversation may hold, unless a load says otherwise.",
+    ).tag(config=True)
+    slots = Int(None, allow_none=True, help="Requests that a model computes at the same time.").tag(
+        config=True
+    )
+    threads = Int(None, allow_none=True, help="Most threads a model may use.").tag(config=True)
+    gpu = Unicode(
+        None, allow_none=True, help="Layers on the GPU: off, max, a share or a number."
+    ).tag(config=True)
+    load_options = Dict(
+        help="Any other option of a load, by its name: batch_size, cache_type_k, mlock, ..."
+    ).tag(config=True)
+    api_key = Unicode(
+        help="A key that opens lmnb's routes besides Jupyter's own. Made up unless it is set."
+    ).tag(config=True)
+    engine_factory = DottedObjectName(
+        "lmnb.engine.process.start_engine",
+        help="What turns a model file into an engine: an async function (path, options, progress).",
+    ).tag(config=True)
+
+    @default("jit_loading")
+    def _jit_loading_default(self) -> bool:
+        return os.environ.get("LMNB_JIT_LOADING", "1").lower() not in ("0", "false", "no", "off")
+
+    @default("api_key")
+    def _api_key_default(self) -> str:
+        return os.environ.get("LMNB_API_KEY", "")
+
+    def initialize_settings(self) -> None:
+        """Build the services. Nothing is loaded, started or scanned yet."""
+        given = {
+            name: getattr(self, name) for name in ("context_length", "slots", "threads", "gpu")
+        }
+        self.services: Services = build_services(
+            model_path=self.model_path,
+            factory=import_item(self.engine_factory),
+            defaults=load_options({**self.load_options, **given}),
+            jit=self.jit_loading,
+            activity=Activity(self._stamp),
+        )
+        self.key = ServerKey(self.api_key or None)
+        self.runtime_file = RuntimeFile()
+        self.settings[SETTING] = self.services
+        self.settings[KEY_SETTING] = self.key
+
+    def initialize_handlers(self) -> None:
+        """Every route of lmnb, below `lmnb/`."""
+        self.handlers.extend(mount(NotebookHandler, "/lmnb"))
+
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        url = url_path_join(serverapp.connection_url, "lmnb") + "/"
+        self.runtime_file.write(url, self.key.value)
+        # Without a terminal, Jupyter ends on SIGINT without stopping its extensions.
+        atexit.register(self.runtime_file.remove)
+
+    async def stop_extension(self) -> None:
+        """Unload everything. May be called twice; the engines end with this process anyway."""
+        self.runtime_file.remove()
+        atexit.unregister(self.runtime_file.remove)
+        try:
+            await asyncio.wait_for(self.services.manager.close(), STOP_SECONDS)
+        except TimeoutError:
+            self.log.warning("Some models took too long to unload.")
+
+    def current_activity(self) -> Any:
+        """Truthy only while something computes: a loaded model alone keeps no server awake."""
+        return self.services.activity.running or None
+
+    def _stamp(self) -> None:
+        """Say that the server is in use, where Jupyter's and JupyterHub's cullers look."""
+        assert self.serverapp is not None
+        times = self.serverapp.web_app.settings["last_activity_times"]
+        times["lmnb"] = datetime.now(UTC)
+
+
+LMNBApp.version = __version__
+main = LMNBApp.launch_instance

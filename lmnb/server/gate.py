@@ -1,0 +1,71 @@
+"""Who may call a server that has no notebook server around it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from tornado.httputil import HTTPServerRequest
+
+from lmnb.errors import AuthenticationError
+from lmnb.server.keys import ServerKey, presented_key
+from lmnb.server.peer import is_loopback, is_own_process
+
+__all__ = ["Gate"]
+
+FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via")
+"""Somebody stands between: the other end of the socket says nothing about who asks."""
+
+
+@dataclass(kw_only=True)
+class Gate:
+    """A key opens always. Without one, only this user's own processes on this machine come in, so
+    that clients which send no key (or any) work, while other users of the machine stay out."""
+
+    key: ServerKey
+    key_required: bool = False
+    open_to_all: bool = False
+    is_own_process: Callable[[Any], bool] = field(default=is_own_process)
+
+    async def admit(self, request: HTTPServerRequest) -> None:
+        """Raise AuthenticationError unless the caller may call."""
+        if self.open_to_all or self.key.opens(request):
+            return
+        if self.key_required or "JUPYTERHUB_API_TOKEN" in os.environ:
+            raise AuthenticationError(_complaint(request))
+        if not (_is_plainly_local(request) and await self._comes_from_own_process(request)):
+            raise AuthenticationError(_complaint(request))
+
+    async def _comes_from_own_process(self, request: HTTPServerRequest) -> bool:
+        """Looked up once for each connection, and kept where Tornado keeps what it knows of it."""
+        connection = cast(Any, request.connection)
+        known: bool | None = getattr(connection.context, "lmnb_own_process", None)
+        if known is None:
+            stream = connection.stream
+            known = await asyncio.to_thread(self.is_own_process, stream.socket)
+            connection.context.lmnb_own_process = known
+        return known
+
+
+def _is_plainly_local(request: HTTPServerRequest) -> bool:
+    """No web page of elsewhere and no proxy has a hand in it (DNS rebinding included)."""
+    headers = request.headers
+    host = headers.get("Host", "")
+    if not is_loopback(urlsplit(f"//{host}").hostname or ""):
+        return False
+    origin = headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        return False
+    if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        return False
+    return not any(name in headers for name in FORWARDED)
+
+
+def _complaint(request: HTTPServerRequest) -> str:
+    if presented_key(request):
+        return "Incorrect API key provided."
+    return "No API key provided. Send it as 'Authorization: Bearer KEY'."

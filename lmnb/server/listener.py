@@ -1,0 +1,92 @@
+"""lmnb's routes on a port of their own, at the root: LM Studio's address space."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from typing import Any
+
+import msgspec
+from tornado import httputil
+from tornado.httpserver import HTTPServer
+from tornado.web import Application
+
+from lmnb.api.base import MAX_BODY_BYTES, ApiHandler, BodyTooLarge
+from lmnb.api.routes import mount
+from lmnb.api.services import SETTING, Services
+from lmnb.server.gate import Gate
+
+__all__ = ["Listener"]
+
+GATE_SETTING = "lmnb_gate"
+CLOSE_SECONDS = 2.0
+access_log = logging.getLogger("lmnb.access")
+
+
+class ListenerHandler(ApiHandler):
+    """Leaves the question who may call to the gate."""
+
+    async def admit(self) -> None:
+        gate: Gate = self.settings[GATE_SETTING]
+        await gate.admit(self.request)
+
+
+class ListenerApplication(Application):
+    """Refuses bodies that are announced too long before they are read."""
+
+    def find_handler(  # type: ignore[override]
+        self, request: httputil.HTTPServerRequest, **kwargs: Any
+    ) -> httputil.HTTPMessageDelegate:
+        length = request.headers.get("Content-Length", "0")
+        if length.isascii() and length.isdigit() and int(length[:20]) > MAX_BODY_BYTES:
+            return _Refusal(request)
+        return super().find_handler(request, **kwargs)
+
+
+class _Refusal(httputil.HTTPMessageDelegate):
+    """Answers 413 at once. The connection ends: the body may still be on its way."""
+
+    def __init__(self, request: httputil.HTTPServerRequest) -> None:
+        self._connection = request.connection
+
+    def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> None:
+        error = BodyTooLarge(f"At most {MAX_BODY_BYTES} bytes are read.")
+        body = msgspec.json.encode(error.to_json())
+        lines = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        connection: Any = self._connection
+        connection.write_headers(
+            httputil.ResponseStartLine("HTTP/1.1", error.status, "Request Entity Too Large"),
+            httputil.HTTPHeaders({**lines, "Connection": "close"}),
+            body,
+        )
+        connection.finish()
+
+
+class Listener:
+    """An HTTP server on sockets that are bound already."""
+
+    def __init__(self, services: Services, gate: Gate, sockets: list[socket.socket]) -> None:
+        settings = {SETTING: services, GATE_SETTING: gate, "log_function": _log_request}
+        application = ListenerApplication(mount(ListenerHandler), **settings)  # type: ignore[arg-type]
+        self._server = HTTPServer(application, max_body_size=MAX_BODY_BYTES + 1)
+        self._sockets = sockets
+
+    def start(self) -> None:
+        self._server.add_sockets(self._sockets)
+
+    async def stop(self) -> None:
+        """No new connections; those that are open have a moment to end."""
+        self._server.stop()
+        try:
+            await asyncio.wait_for(self._server.close_all_connections(), CLOSE_SECONDS)
+        except TimeoutError:
+            pass
+
+
+def _log_request(handler: Any) -> None:
+    request = handler.request
+    milliseconds = 1000 * request.request_time()
+    access_log.info(
+        "%d %s %s %.1f ms", handler.get_status(), request.method, request.path, milliseconds
+    )

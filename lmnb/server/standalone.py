@@ -1,0 +1,203 @@
+"""`lmnb serve`: the same routes without a notebook server around them."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tornado.netutil import bind_sockets
+
+from lmnb.api.services import Activity
+from lmnb.engine import EngineFactory
+from lmnb.engine.options import LoadOptions
+from lmnb.engine.process import start_engine
+from lmnb.errors import LmnbError
+from lmnb.server.build import build_services, load_options
+from lmnb.server.gate import Gate
+from lmnb.server.keys import ServerKey
+from lmnb.server.listener import Listener
+from lmnb.server.peer import is_loopback
+from lmnb.server.runtime import RuntimeFile
+
+__all__ = ["ServeOptions", "main", "serve"]
+
+log = logging.getLogger("lmnb.server")
+STOP_SECONDS = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions:
+    """What `lmnb serve` was asked for."""
+
+    host: str = "127.0.0.1"
+    port: int = 1234
+    api_key: str | None = None
+    require_key: bool = False
+    no_auth: bool = False
+    models: tuple[str, ...] = ()
+    load: tuple[str, ...] = ()
+    jit: bool = True
+    load_options: LoadOptions = field(default_factory=LoadOptions)
+
+
+def main(arguments: Sequence[str] | None = None, *, prog: str = "lmnb serve") -> int:
+    """Serve until SIGINT or SIGTERM. Returns the exit status."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname).1s %(name)s: %(message)s")
+    try:
+        options = _options(_parser(prog).parse_args(arguments))
+        asyncio.run(serve(options))
+    except LmnbError as error:
+        print(f"lmnb: {error.message}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+async def serve(options: ServeOptions, factory: EngineFactory = start_engine) -> None:
+    """Say on standard output where, when it is ready; then serve until a signal comes."""
+    stopped = _stop_signal()
+    sockets = _bind(options.host, options.port)
+    services = build_services(
+        model_path=options.models,
+        factory=factory,
+        defaults=options.load_options,
+        jit=options.jit,
+        activity=Activity(),
+    )
+    gate = Gate(
+        key=ServerKey(options.api_key),
+        key_required=options.require_key or options.api_key is not None,
+        open_to_all=options.no_auth,
+    )
+    listener, runtime_file = Listener(services, gate, sockets), RuntimeFile()
+    root = _url(options.host, sockets[0].getsockname()[1])
+    try:
+        for model in options.load:
+            await _until(stopped, services.manager.load(model))
+        if not stopped.is_set():
+            listener.start()
+            runtime_file.write(root, gate.key.value)
+            print(f"lmnb is ready at {root}v1", flush=True)
+            _say_who_may_call(options, gate)
+        await stopped.wait()
+    finally:
+        runtime_file.remove()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(services.manager.close(), STOP_SECONDS)
+        await listener.stop()
+
+
+async def _until(stopped: asyncio.Event, work: Any) -> None:
+    """Do `work`, unless a signal comes first."""
+    task, signalled = asyncio.ensure_future(work), asyncio.ensure_future(stopped.wait())
+    await asyncio.wait([task, signalled], return_when=asyncio.FIRST_COMPLETED)
+    signalled.cancel()
+    if stopped.is_set():
+        task.cancel()
+        await asyncio.wait([task])
+    else:
+        task.result()
+
+
+def _stop_signal() -> asyncio.Event:
+    """Set by SIGINT and SIGTERM."""
+    stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stopped.set)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
+    return stopped
+
+
+def _bind(host: str, port: int) -> Any:
+    try:
+        return bind_sockets(port, host)
+    except OSError as error:
+        raise LmnbError(
+            f"cannot listen on {host} port {port}: {error.strerror or error}. "
+            "Choose another one with --port (0 takes any that is free)."
+        ) from None
+
+
+def _url(host: str, port: int) -> str:
+    """An address at which this machine reaches the server."""
+    if host in ("", "0.0.0.0", "::"):
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def _say_who_may_call(options: ServeOptions, gate: Gate) -> None:
+    if options.no_auth:
+        log.warning("--no-auth: everybody who reaches this port may use it.")
+    elif options.api_key is None and (options.require_key or not is_loopback(options.host)):
+        print(f"The API key is {gate.key.value}", flush=True)
+
+
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog, description="Serve local models over HTTP.")
+    parser.add_argument("--host", default=os.environ.get("LMNB_HOST", "127.0.0.1"))
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=os.environ.get("LMNB_PORT", "1234"),
+        help="0 takes any that is free (default: 1234)",
+    )
+    parser.add_argument(
+        "--api-key",
+        metavar="KEY",
+        default=os.environ.get("LMNB_API_KEY") or None,
+        help="ask every caller for this key",
+    )
+    parser.add_argument("--require-key", action="store_true", help="ask for a key, and make one up")
+    parser.add_argument("--no-auth", action="store_true", help="ask nobody for anything")
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="PATH",
+        help="GGUF files, or folders of them, besides the usual places",
+    )
+    parser.add_argument(
+        "--load", action="append", default=[], metavar="MODEL", help="load it before serving"
+    )
+    parser.add_argument(
+        "--no-jit", dest="jit", action="store_false", help="serve only models that were loaded"
+    )
+    group = parser.add_argument_group("how models are loaded, unless a request says otherwise")
+    for name in LoadOptions.__struct_fields__:
+        group.add_argument(f"--{name.replace('_', '-')}", dest=f"load_{name}", metavar="VALUE")
+    return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{port} is not a port")
+    return port
+
+
+def _options(parsed: argparse.Namespace) -> ServeOptions:
+    """Raises InvalidRequest for load options that make no sense."""
+    given = {name: getattr(parsed, f"load_{name}") for name in LoadOptions.__struct_fields__}
+    return ServeOptions(
+        host=parsed.host,
+        port=parsed.port,
+        api_key=parsed.api_key,
+        require_key=parsed.require_key,
+        no_auth=parsed.no_auth,
+        models=tuple(parsed.models),
+        load=tuple(parsed.load),
+        jit=parsed.jit,
+        load_options=load_options(given),
+    )
