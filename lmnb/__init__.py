@@ -18,6 +18,13 @@ __all__ = [
 ]
 
 
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    """Where Jupyter Server finds the extension."""
+    from lmnb.server.extension import LMNBApp
+
+    return [{"module": "lmnb.server.extension", "app": LMNBApp}]
+
+
 def load_ipython_extension(shell: Any) -> None:
     """`%load_ext lmnb`"""
     from lmnb.notebook.extension import load_ipython_extension as load
