@@ -12,10 +12,12 @@ from typing import Literal
 from lmnb.models.header import Header, InvalidGGUF, read_header
 from lmnb.models.quants import FILE_TYPES, TENSOR_TYPES, nominal_bits
 
-__all__ = ["Kind", "ModelInfo", "Pooling", "model_info", "read_model_info"]
+__all__ = ["RUNNABLE", "Kind", "ModelInfo", "Pooling", "model_info", "read_model_info"]
 
 Kind = Literal["llm", "embedding", "reranker", "projector", "adapter", "vocabulary", "other"]
 """`projector`: the vision or audio half of a model (mmproj). `vocabulary`: no weights."""
+
+RUNNABLE: tuple[Kind, ...] = ("llm", "embedding", "reranker")
 
 Pooling = Literal["none", "mean", "cls", "last", "rank"]
 _POOLING: tuple[Pooling, ...] = ("none", "mean", "cls", "last", "rank")

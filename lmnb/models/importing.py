@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from lmnb.errors import InvalidRequest
-from lmnb.models.gguf import model_info
+from lmnb.models.gguf import RUNNABLE, model_info
 from lmnb.models.header import read_header
-from lmnb.models.names import files_of
+from lmnb.models.names import files_of, shard_of
 
 __all__ = ["Mode", "import_files"]
 
@@ -35,8 +35,12 @@ def import_files(source: Path, folder: Path, *, mode: Mode, name: str | None) ->
         )
     if mode == "move" and source.is_symlink():
         raise InvalidRequest(f"{source} is a link: copy it or link to it", param="mode")
+    if (shard := shard_of(source.stem)) and shard.number != 1:
+        raise InvalidRequest(f"{source.name} is not the first of its model's files", param="path")
     sources = files_of(source)
-    model_info([read_header(file) for file in sources])
+    kind = model_info([read_header(file) for file in sources]).kind
+    if kind not in RUNNABLE:
+        raise InvalidRequest(f"{source.name} is no model that can be run: {kind}", param="path")
     target_folder = folder / name if name else folder
     targets = [target_folder / file.name for file in sources]
     for file, target in zip(sources, targets, strict=True):

@@ -79,6 +79,8 @@ class Reader:
     def skip(self, count: int) -> None:
         if count > self.left:
             raise InvalidGGUF(f"ends within its header, at byte {self.size}")
+        if count > MAX_READ:
+            raise InvalidGGUF("has a larger header than any model needs")
         self._at += count
 
     def u32(self) -> int:

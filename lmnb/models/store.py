@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lmnb.errors import InvalidRequest, ModelNotFound
-from lmnb.models.gguf import ModelInfo, model_info
+from lmnb.models.gguf import RUNNABLE, ModelInfo, model_info
 from lmnb.models.header import InvalidGGUF, read_header
 from lmnb.models.importing import Mode, import_files
 from lmnb.models.names import ModelName, name_of
@@ -18,8 +18,6 @@ from lmnb.models.roots import default_roots
 from lmnb.models.scan import Found, Problem, scan
 
 __all__ = ["ModelRecord", "ModelStore", "Problem", "default_roots"]
-
-RUNNABLE = ("llm", "embedding", "reranker")
 
 
 @dataclass(frozen=True, slots=True)
