@@ -24,10 +24,9 @@ class Client:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        key = connection.api_key
         self._http = httpx.Client(
             base_url=connection.base_url,
-            headers={"Authorization": f"Bearer {key}"} if key else {},
+            headers={"Authorization": f"Bearer {connection.bearer}"},
             timeout=QUICK,
             trust_env=not connection.is_loopback,
             verify=not connection.is_loopback,

@@ -171,10 +171,7 @@ def status(client: Client, screen: Screen, arguments: Namespace) -> Any:
     if arguments.json:
         return JsonDict(facts)
     machine = facts.get("machine", {})
-    memory = machine.get("memory") or {}
-    total = machine.get("memory_total") or memory.get("total")
-    free = machine.get("memory_available") or memory.get("available")
-    cpus = machine.get("cpu_count") or machine.get("cpus")
+    total, free = machine.get("memory_total_bytes"), machine.get("memory_available_bytes")
     gpus = ", ".join(
         str(g.get("name", g) if isinstance(g, dict) else g) for g in machine.get("gpus") or ()
     )
@@ -183,7 +180,7 @@ def status(client: Client, screen: Screen, arguments: Namespace) -> Any:
         ["OpenAI base URL", client.connection.openai_base_url],
         ["found by", client.connection.origin],
         ["memory", f"{size(free)} of {size(total)} free"],
-        ["processors", str(cpus or UNKNOWN)],
+        ["processors", str(machine.get("cpu_count") or UNKNOWN)],
         ["GPUs", gpus or "none"],
     ]
     screen.show(Table(("LMNB", ""), rows))

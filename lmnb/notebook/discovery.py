@@ -7,14 +7,15 @@ never travel to somebody else's server, or to another one of one's own by accide
 2. the notebook server that started this kernel (`JPY_PARENT_PID` and its runtime file);
 3. the notebook server in whose terminal this process runs (`JUPYTER_SERVER_URL`);
 4. this user's JupyterHub server (`JUPYTERHUB_SERVICE_URL`, `JUPYTERHUB_API_TOKEN`);
-5. a `lmnb serve` of the same user on port 1234.
+5. a `lmnb serve` of the same user: the only one, or the one on port 1234.
+
+Runtime files are proof of ownership: they lie in a folder that only this user can write.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,10 +24,15 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
+import psutil
 
 from lmnb.errors import ServerNotFound
 
-LISTENER = "http://127.0.0.1:1234/"
+NO_KEY = "lmnb"
+"""Sent where there is no key: the OpenAI SDKs insist on one, and a Jupyter server without
+authentication wants the header, which no page of another site can send."""
+LM_STUDIO_PORT = 1234
+CLOCK_SLACK = 60.0  # a process's age is reckoned from boot, a file's by a clock that may be set
 EXTENSION_MISSING = (
     "The notebook server at {url} does not run lmnb. Enable it with "
     "`jupyter server extension enable lmnb` in the server's environment and restart the server."
@@ -46,6 +52,11 @@ class Connection:
     def openai_base_url(self) -> str:
         """What the OpenAI SDKs call `base_url`."""
         return self.base_url + "v1"
+
+    @property
+    def bearer(self) -> str:
+        """What goes into the `Authorization` header."""
+        return self.api_key or NO_KEY
 
     @property
     def is_loopback(self) -> bool:
@@ -68,7 +79,7 @@ def find(
         or from_parent(environ, directory)
         or from_terminal(environ, directory)
         or from_hub(environ)
-        or from_listener(environ)
+        or from_serve(directory)
     )
 
 
@@ -97,7 +108,7 @@ def from_terminal(environ: Mapping[str, str], directory: Path) -> Connection | N
         return None
     for file in sorted(directory.glob("jpserver-*.json")):
         facts = _read_json(file)
-        if facts.get("url") == url and _process_lives(int(facts.get("pid", 0))):
+        if facts.get("url") == url and _was_written_by(file, facts.get("pid")):
             return _from_runtime_file(file, environ)
     return None
 
@@ -111,40 +122,27 @@ def from_hub(environ: Mapping[str, str]) -> Connection | None:
     return Connection(base + "lmnb/", token, "JupyterHub") if is_healthy(base + "lmnb/") else None
 
 
-def from_listener(environ: Mapping[str, str]) -> Connection | None:
-    """A `lmnb serve`, or a notebook server's second port, of this very user."""
-    if not listener_is_mine(urlsplit(LISTENER).port or 0):
-        return None
-    key = environ.get("LMNB_API_KEY", "")
-    return Connection(LISTENER, key, "port 1234") if is_lmnb(LISTENER, key) else None
+def from_serve(directory: Path) -> Connection | None:
+    """This user's `lmnb serve`, where there is no doubt which."""
+    found = [
+        Connection(root_of(facts["url"]), str(facts.get("key", "")), "lmnb serve")
+        for file in sorted(directory.glob("lmnb-*.json"))
+        if (facts := _read_json(file)).get("url")
+        and not file.with_name(file.name.replace("lmnb-", "jpserver-", 1)).exists()
+        and _was_written_by(file, facts.get("pid"))
+        and is_healthy(root_of(facts["url"]))
+    ]
+    usual = [one for one in found if urlsplit(one.base_url).port == LM_STUDIO_PORT]
+    return next((few[0] for few in (found, usual) if len(few) == 1), None)
 
 
 def is_healthy(base_url: str) -> bool:
-    """Does an lmnb answer there? Needs no key."""
-    answer = _get(base_url + "health")
-    return answer is not None and answer.get("status") == "ok"
-
-
-def is_lmnb(base_url: str, api_key: str = "") -> bool:
-    """Is it lmnb, and may we use it? (llama-server answers on `/health` too.)"""
-    answer = _get(base_url + "api/v1/status", api_key) if is_healthy(base_url) else None
-    return answer is not None and "version" in answer and "loaded" in answer
-
-
-def listener_is_mine(port: int) -> bool:
-    """Is the process that listens on this loopback port one of this user's? Unknown means no."""
-    if not sys.platform.startswith("linux"):
-        return _listener_is_mine_by_psutil(port)
-    uids = set[int]()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            rows = Path(table).read_text().splitlines()[1:]
-        except OSError:
-            continue
-        for row in map(str.split, rows):
-            if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port:
-                uids.add(int(row[7]))
-    return uids == {os.getuid()}
+    """Does an lmnb answer there? Needs no key, and is shown none."""
+    try:
+        response = httpx.get(base_url + "health", timeout=5, trust_env=False, verify=False)
+        return response.status_code == 200 and response.json().get("status") == "ok"
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, AttributeError):
+        return False
 
 
 def root_of(url: str) -> str:
@@ -169,7 +167,7 @@ def _from_runtime_file(file: Path, environ: Mapping[str, str]) -> Connection | N
             "Set LMNB_BASE_URL to an address of a `lmnb serve`."
         )
     base = _reachable(str(facts["url"]), facts.get("hostname"))
-    if not _process_lives(int(facts["pid"])):
+    if not psutil.pid_exists(int(facts.get("pid") or 0)):
         raise ServerNotFound(f"The notebook server that started this kernel ({base}) has ended.")
     if not is_healthy(base + "lmnb/"):
         raise ServerNotFound(EXTENSION_MISSING.format(url=base))
@@ -192,16 +190,6 @@ def _reachable(url: str, bound_to: str | None = None) -> str:
     return urlunsplit(parts).rstrip("/") + "/"
 
 
-def _get(url: str, api_key: str = "") -> dict[str, Any] | None:
-    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-    try:
-        response = httpx.get(url, headers=headers, timeout=5, trust_env=False, verify=False)
-        answer = response.json() if response.status_code == 200 else None
-    except (httpx.HTTPError, OSError, ValueError):
-        return None
-    return answer if isinstance(answer, dict) else None
-
-
 def _read_json(file: Path) -> dict[str, Any]:
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
@@ -210,34 +198,9 @@ def _read_json(file: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _process_lives(pid: int) -> bool:
-    if pid <= 0 or sys.platform == "win32":  # os.kill would end it there; the health check decides
-        return pid > 0
+def _was_written_by(file: Path, pid: Any) -> bool:
+    """Does the process that wrote this file live? A number that was given anew is another's."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return psutil.Process(int(pid)).create_time() <= file.stat().st_mtime + CLOCK_SLACK
+    except (psutil.Error, OSError, TypeError, ValueError):
         return False
-    except OSError:
-        return True
-    return True
-
-
-def _listener_is_mine_by_psutil(port: int) -> bool:
-    import psutil
-
-    me = psutil.Process().username()
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
-            pass
-    except OSError:
-        return False
-    for process in psutil.process_iter(["username"]):
-        if process.info["username"] != me:
-            continue
-        try:
-            connections = process.net_connections(kind="tcp")
-        except psutil.Error:
-            continue
-        if any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in connections):
-            return True
-    return False

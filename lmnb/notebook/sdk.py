@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
 
 VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_KEY")
-NO_KEY = "lmnb"  # the SDK insists on one
 
 
 def client(**options: Any) -> OpenAI:
@@ -42,7 +41,7 @@ def async_client(**options: Any) -> AsyncOpenAI:
 
 
 def _defaults(connection: Connection) -> dict[str, Any]:
-    return {"base_url": connection.openai_base_url, "api_key": connection.api_key or NO_KEY}
+    return {"base_url": connection.openai_base_url, "api_key": connection.bearer}
 
 
 class OpenAIEnvironment:
@@ -57,7 +56,7 @@ class OpenAIEnvironment:
         self.restore()
         if any(self._environ.get(name) for name in VARIABLES):
             return False
-        values = (connection.openai_base_url, connection.api_key or NO_KEY)
+        values = (connection.openai_base_url, connection.bearer)
         self._ours = dict(zip(VARIABLES, values, strict=True))
         self._environ.update(self._ours)
         return True

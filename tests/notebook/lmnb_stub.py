@@ -141,7 +141,8 @@ class Facts(Handler):
             for entry in self.stub.models
             for instance in entry["loaded_instances"]
         ]
-        machine = {"cpu_count": 2, "memory_total": 8e9, "memory_available": 4e9, "gpus": []}
+        memory = {"memory_total_bytes": 8e9, "memory_available_bytes": 4e9}
+        machine = {"cpu_count": 2, "gpus": [], **memory}
         self.finish({"version": "0", "uptime_seconds": 61.0, "loaded": loaded, "machine": machine})
 
 

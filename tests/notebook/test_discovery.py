@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 from pathlib import Path
 
 import pytest
@@ -36,7 +35,6 @@ def _lmnb_under_root(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stub has its routes at the root, not under `lmnb/`."""
     healthy = discovery.is_healthy
     monkeypatch.setattr(discovery, "is_healthy", lambda url: healthy(url.removesuffix("lmnb/")))
-    monkeypatch.setattr(discovery, "listener_is_mine", lambda port: False)
 
 
 def test_the_parents_runtime_file_is_exact(notebook_server: dict, tmp_path: Path) -> None:
@@ -111,22 +109,38 @@ def test_under_a_hub_the_hubs_token_opens_the_users_own_server(
     assert find(environ, tmp_path) == Connection(stub.base_url + "lmnb/", "hub", "JupyterHub")
 
 
-def test_a_health_answer_alone_is_not_lmnb(stub: StubServer) -> None:
-    """llama-server and others answer on /health too."""
-    assert discovery.is_lmnb(stub.base_url, KEY)
-    assert not discovery.is_lmnb(stub.base_url, "wrong")
+def serve_file(directory: Path, url: str, pid: int) -> None:
+    facts = {"url": url, "pid": pid, "key": f"key-{pid}"}
+    (directory / f"lmnb-{pid}.json").write_text(json.dumps(facts))
 
 
-def test_a_listener_of_ones_own_is_told_from_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        port = listener.getsockname()[1]
-        assert discovery.listener_is_mine(port)
-        assert discovery._listener_is_mine_by_psutil(port)
-    assert not discovery.listener_is_mine(port)
-    assert not discovery._listener_is_mine_by_psutil(port)
+def test_ones_own_lmnb_serve_is_found_by_its_runtime_file(stub: StubServer, tmp_path: Path) -> None:
+    serve_file(tmp_path, stub.base_url, os.getpid())
+    expected = Connection(stub.base_url, f"key-{os.getpid()}", "lmnb serve")
+    assert find({}, tmp_path) == expected
+
+
+def test_a_notebook_servers_lmnb_belongs_to_its_own_kernels(
+    notebook_server: dict, stub: StubServer, tmp_path: Path
+) -> None:
+    write(tmp_path, notebook_server)
+    serve_file(tmp_path, stub.base_url, os.getpid())
+    assert find({}, tmp_path) is None
+
+
+def test_of_two_servers_neither_is_guessed(stub: StubServer, tmp_path: Path) -> None:
+    serve_file(tmp_path, stub.base_url, os.getpid())
+    serve_file(tmp_path, stub.base_url, os.getppid())
+    assert find({}, tmp_path) is None
+
+
+def test_a_runtime_file_older_than_its_process_is_somebody_elses(
+    stub: StubServer, tmp_path: Path
+) -> None:
+    """Process numbers are given anew, and so are ports: the key must not go to a stranger."""
+    serve_file(tmp_path, stub.base_url, os.getpid())
+    os.utime(tmp_path / f"lmnb-{os.getpid()}.json", (1, 1))
+    assert find({}, tmp_path) is None
 
 
 @pytest.mark.parametrize("url", ["http://h:1", "http://h:1/", "http://h:1/v1", "http://h:1/v1/"])

@@ -1,0 +1,98 @@
+"""Plain IPython: text goes to the terminal as it comes; nobody is asked where nobody sits."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ISOLATED, ROOT
+from lmnb_stub import KEY, StubServer
+
+pexpect = pytest.importorskip("pexpect")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pexpect needs a Unix terminal")
+
+
+@pytest.fixture
+def environ(stub: StubServer, tmp_path: Path) -> dict[str, str]:
+    """Away from the user's profile and history."""
+    inherited = {k: v for k, v in os.environ.items() if k not in ISOLATED}
+    return inherited | {
+        "LMNB_BASE_URL": stub.base_url,
+        "LMNB_API_KEY": KEY,
+        "PYTHONPATH": str(ROOT),
+        "IPYTHONDIR": str(tmp_path / "ipython"),
+        "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
+        "TERM": "dumb",
+    }
+
+
+def ipython(code: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "IPython", "--no-banner", "--colors=nocolor", "-c", code]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+
+
+def test_an_answer_is_plain_text_followed_by_its_facts(environ: dict[str, str]) -> None:
+    code = "%load_ext lmnb\nget_ipython().run_cell_magic('lms', '', 'hi')\nprint(_.upper())"
+    ran = ipython(code, environ)
+    facts = "[50 tokens/s · first token 0.12 s · context 12 / 4,096 · tiny]"
+    assert ran.stdout.startswith(f"Hello there.\n\n{facts}\nHELLO THERE.\n")
+    assert "\x1b" not in ran.stdout
+
+
+def test_tables_and_json_are_text(environ: dict[str, str]) -> None:
+    ran = ipython("%load_ext lmnb\n%lms ls\n%lms ls --json", environ)
+    assert "tiny   135M" in ran.stdout
+    assert '"key": "tiny"' in ran.stdout
+
+
+def test_an_error_is_one_line_on_stderr_and_the_exit_status(
+    environ: dict[str, str], stub: StubServer
+) -> None:
+    stub.answer = [{"status": 404, "code": "model_not_found", "message": "No such model."}]
+    ran = ipython("%load_ext lmnb\nget_ipython().run_cell_magic('lms', '', 'hi')", environ)
+    assert "UsageError: No such model." in ran.stderr
+    assert "Traceback" not in ran.stdout + ran.stderr
+
+
+def test_nobody_is_asked_in_a_batch_run(environ: dict[str, str]) -> None:
+    """Also when the batch was started from a terminal, where input() would wait for ever."""
+    environ = {k: v for k, v in environ.items() if not k.startswith("LMNB_")}
+    command = "%load_ext lmnb\nprint('went on')"
+    child = pexpect.spawn(
+        sys.executable, ["-m", "IPython", "--no-banner", "-c", command], env=environ, timeout=30
+    )
+    child.expect("went on")
+    child.expect(pexpect.EOF)
+
+
+def test_in_a_terminal_without_a_server_one_is_offered(environ: dict[str, str]) -> None:
+    environ = {k: v for k, v in environ.items() if not k.startswith("LMNB_")}
+    command = ["-m", "IPython", "--no-banner", "--simple-prompt"]
+    child = pexpect.spawn(sys.executable, command, env=environ, timeout=30, encoding="utf-8")
+    child.expect("In \\[1\\]")
+    child.sendline("%load_ext lmnb")
+    child.expect("Start one that ends with this session\\?")
+    child.sendline("n")
+    child.expect("No lmnb server found")
+    child.expect("In \\[2\\]")
+    child.sendline("exit")
+    child.expect(pexpect.EOF)
+
+
+def test_control_c_in_a_terminal_keeps_the_text(environ: dict[str, str], stub: StubServer) -> None:
+    stub.answer = ["Once upon", 60]
+    command = ["-m", "IPython", "--no-banner", "--simple-prompt", "--colors=nocolor"]
+    child = pexpect.spawn(sys.executable, command, env=environ, timeout=30, encoding="utf-8")
+    child.expect("In \\[1\\]")
+    child.sendline("%load_ext lmnb")
+    child.expect("In \\[2\\]")
+    child.sendline("get_ipython().run_cell_magic('lms', '', 'hi')")
+    child.expect("Once upon")
+    child.sendintr()
+    child.expect("interrupted\\]")
+    child.expect("In \\[3\\]")
+    assert "Traceback" not in child.before
+    assert stub.client_left.wait(2)
+    child.sendline("exit")
+    child.expect(pexpect.EOF)
