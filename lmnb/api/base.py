@@ -38,6 +38,11 @@ class BodyTooLarge(InvalidRequest):
     code = "request_too_large"
 
 
+def new_request_id() -> str:
+    """For logs and questions: each answer carries one."""
+    return f"req_{secrets.token_hex(12)}"
+
+
 def endpoint(verb: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     """Mark a verb as part of the API: its lmnb errors become JSON, and it ends with its client.
 
@@ -121,7 +126,7 @@ class ApiHandler(web.RequestHandler):
     def set_default_headers(self) -> None:
         super().set_default_headers()
         if not hasattr(self, "request_id"):
-            self.request_id = f"req_{secrets.token_hex(12)}"
+            self.request_id = new_request_id()
         self.set_header("x-request-id", self.request_id)
         self.set_header("X-Content-Type-Options", "nosniff")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import lmnb.api.lmstudio.v1 as lmstudio
 from lmnb.api.base import ApiHandler, RouteNotFoundHandler
 from lmnb.api.health import HealthHandler
-from lmnb.api.lmstudio import v1 as lmstudio
 from lmnb.api.openai.chat import ChatCompletionsHandler
 from lmnb.api.openai.completions import CompletionsHandler
 from lmnb.api.openai.models import ModelHandler, ModelsHandler

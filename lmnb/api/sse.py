@@ -30,6 +30,7 @@ class EventStream:
 
     def __init__(self, handler: ApiHandler) -> None:
         self._handler = handler
+        self._connection: Any = handler.request.connection
         self._loop = asyncio.get_running_loop()
         self._waiting: list[bytes] = []
         self._written: asyncio.Future[None] | None = None
@@ -85,10 +86,10 @@ class EventStream:
         self._last_sent = self._loop.time()
         if self._handler._headers_written:
             # What RequestHandler.flush comes to once the headers are out, at a third of its cost.
-            self._written = self._handler.request.connection.write(chunk)
+            self._written = self._connection.write(chunk)
         else:
             self._handler.write(chunk)
-            self._written = self._handler.flush()  # type: ignore[assignment]
+            self._written = self._handler.flush()
 
     def _keep_alive(self) -> None:
         quiet = self._loop.time() - self._last_sent

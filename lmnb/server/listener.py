@@ -12,7 +12,7 @@ from tornado import httputil
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
-from lmnb.api.base import MAX_BODY_BYTES, ApiHandler, BodyTooLarge
+from lmnb.api.base import MAX_BODY_BYTES, ApiHandler, BodyTooLarge, new_request_id
 from lmnb.api.routes import mount
 from lmnb.api.services import SETTING, Services
 from lmnb.server.gate import Gate
@@ -54,6 +54,7 @@ class _Refusal(httputil.HTTPMessageDelegate):
         error = BodyTooLarge(f"At most {MAX_BODY_BYTES} bytes are read.")
         body = msgspec.json.encode(error.to_json())
         lines = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        lines["x-request-id"] = new_request_id()
         connection: Any = self._connection
         connection.write_headers(
             httputil.ResponseStartLine("HTTP/1.1", error.status, "Request Entity Too Large"),

@@ -1,0 +1,322 @@
+"""POST /v1/chat/completions, with an engine that says what it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from lmnb.errors import ContextLengthExceeded, EngineDied, QueueFull
+from tests.api.conftest import Api
+from tests.scripted import Script
+
+
+async def test_an_answer_has_every_key_of_openais_schema(api: Api) -> None:
+    answer = (await api.chat()).json()
+    assert answer["id"].startswith("chatcmpl-")
+    assert answer["object"] == "chat.completion"
+    assert answer["model"] == api.model
+    assert answer["choices"] == [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "Hello, world!", "refusal": None},
+            "logprobs": None,
+            "finish_reason": "stop",
+        }
+    ]
+    assert answer["usage"] == {
+        "prompt_tokens": 7,
+        "completion_tokens": 4,
+        "total_tokens": 11,
+        "prompt_tokens_details": {"cached_tokens": 3},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }
+    assert answer["timings"]["prompt_n"] == 4
+    assert answer["timings"]["predicted_per_second"] == 40.0
+
+
+async def test_a_stream_says_the_role_once_then_text_then_why_it_ended(api: Api) -> None:
+    *chunks, done = await api.chat_events()
+    assert done == "[DONE]"
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks]
+    assert deltas[0] == {"role": "assistant", "content": ""}
+    assert deltas[1:-1] == [{"content": text} for text in ("Hello", ", ", "world", "!")]
+    assert deltas[-1] == {}
+    reasons = [chunk["choices"][0]["finish_reason"] for chunk in chunks]
+    assert reasons == [None] * 5 + ["stop"]
+    assert len({(chunk["id"], chunk["created"], chunk["model"]) for chunk in chunks}) == 1
+    assert all("usage" not in chunk for chunk in chunks)
+    assert chunks[-1]["timings"]["predicted_n"] == 4
+
+
+async def test_usage_comes_last_with_no_choices_when_asked_for(api: Api) -> None:
+    *chunks, last, _ = await api.chat_events(stream_options={"include_usage": True})
+    assert all(chunk["usage"] is None for chunk in chunks)
+    assert last["choices"] == []
+    assert last["usage"]["total_tokens"] == 11
+
+
+async def test_text_of_any_kind_survives_the_stream(api: Api) -> None:
+    texts = ["\n\n", 'data: "x"\\', "é", "😀", "\u2028", "\0", "</script>"]
+    api.script(Script(texts=texts))
+    *chunks, _ = await api.chat_events()
+    assert [c["choices"][0]["delta"].get("content") for c in chunks[1:-1]] == texts
+
+
+async def test_choices_are_counted_and_seeded_apart(api: Api) -> None:
+    answer = (await api.chat(n=3, seed=5)).json()
+    assert [choice["index"] for choice in answer["choices"]] == [0, 1, 2]
+    assert [request.sampling.seed for request in api.engine.requests] == [5, 6, 7]
+    assert answer["usage"]["prompt_tokens"] == 7
+    assert answer["usage"]["completion_tokens"] == 12
+
+
+async def test_streamed_choices_are_interleaved(api: Api) -> None:
+    *chunks, _ = await api.chat_events(n=2)
+    order = [chunk["choices"][0]["index"] for chunk in chunks]
+    assert sorted(order) == [0] * 6 + [1] * 6
+    assert order != sorted(order)
+
+
+async def test_logprobs_carry_bytes(api: Api) -> None:
+    api.script(Script(texts=["é"]))
+    answer = (await api.chat(logprobs=True, top_logprobs=2)).json()
+    (token,) = answer["choices"][0]["logprobs"]["content"]
+    assert token["token"] == "é"
+    assert token["bytes"] == [0xC3, 0xA9]
+    assert [top["logprob"] for top in token["top_logprobs"]] == [-0.5, -1.5]
+    assert answer["choices"][0]["logprobs"]["refusal"] is None
+
+
+async def test_streamed_logprobs_come_with_their_text(api: Api) -> None:
+    *chunks, _ = await api.chat_events(logprobs=True)
+    first = chunks[1]["choices"][0]
+    assert first["delta"] == {"content": "Hello"}
+    assert first["logprobs"]["content"][0]["token"] == "Hello"
+    assert first["logprobs"]["content"][0]["top_logprobs"] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "limit"),
+    [
+        ({}, None),
+        ({"max_tokens": -1}, None),
+        ({"max_tokens": None}, None),
+        ({"max_tokens": 2}, 2),
+        ({"max_tokens": 2.0}, 2),
+        ({"max_tokens": 9, "max_completion_tokens": 3}, 3),
+        ({"max_tokens": 10**15}, None),
+    ],
+)
+async def test_token_limits(api: Api, fields: dict[str, Any], limit: int | None) -> None:
+    await api.chat(**fields)
+    assert api.engine.requests[0].max_tokens == limit
+
+
+async def test_reaching_the_limit_is_finish_reason_length(api: Api) -> None:
+    answer = (await api.chat(max_tokens=2)).json()
+    assert answer["choices"][0]["finish_reason"] == "length"
+    assert answer["usage"]["completion_tokens"] == 2
+
+
+async def test_an_answer_without_a_token_is_still_whole(api: Api) -> None:
+    api.script(Script(texts=[]))
+    assert (await api.chat()).json()["choices"][0]["message"]["content"] == ""
+    *chunks, _ = await api.chat_events()
+    assert [c["choices"][0]["delta"] for c in chunks] == [{"role": "assistant", "content": ""}, {}]
+
+
+async def test_every_sampling_field_reaches_the_engine(api: Api) -> None:
+    fields = {
+        "temperature": 1,
+        "top_p": 0.5,
+        "top_k": 7,
+        "min_p": 0.1,
+        "typical_p": 0.9,
+        "repetition_penalty": 1.1,
+        "presence_penalty": -2,
+        "frequency_penalty": 2,
+        "xtc_probability": 0.2,
+        "dry_multiplier": 0.8,
+        "mirostat": 2,
+        "logit_bias": {"11": -100},
+    }
+    answer = await api.chat(**fields, ignore_eos=True, stop="x")
+    assert answer.status_code == 200, answer.text
+    request = api.engine.requests[0]
+    sampling = request.sampling
+    assert (sampling.temperature, sampling.repeat_penalty, sampling.mirostat) == (1.0, 1.1, 2)
+    assert sampling.logit_bias == ((11, -100.0),)
+    assert request.stop == ("x",)
+    assert request.ignore_eos
+
+
+async def test_every_kind_of_message_is_understood(api: Api) -> None:
+    messages = [
+        {"role": "developer", "content": "D"},
+        {"role": "system", "content": [{"type": "text", "text": "S"}], "name": None},
+        {"role": "user", "content": "U1", "name": "ann"},
+        {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+        {
+            "role": "assistant",
+            "content": None,
+            "refusal": None,
+            "annotations": [],
+            "audio": None,
+            "function_call": None,
+            "tool_calls": [
+                {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+            ],
+        },
+        {"role": "tool", "tool_call_id": "c1", "content": [{"type": "text", "text": "T"}]},
+        {"role": "function", "name": "f", "content": "F"},
+        {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]},
+        {"role": "user", "content": "U2"},
+    ]
+    answer = await api.post("/v1/chat/completions", {"messages": messages})
+    assert answer.status_code == 200, answer.text
+    prompt = "".join(span.text for span in api.engine.requests[0].prompt)
+    for text in ("D", "S", "U1", "a\nb", "T", "F", "No.", "U2"):
+        assert text in prompt
+
+
+async def test_a_last_assistant_message_is_continued(api: Api) -> None:
+    messages = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "The answer"}]
+    answer = await api.post("/v1/chat/completions", {"messages": messages})
+    assert answer.status_code == 200, answer.text
+    prompt = "".join(span.text for span in api.engine.requests[0].prompt)
+    assert prompt.endswith("The answer")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (ContextLengthExceeded("9 > 8"), 400, "context_length_exceeded"),
+        (QueueFull("full"), 429, "queue_full"),
+        (EngineDied("gone"), 503, "engine_died"),
+    ],
+)
+async def test_what_is_known_before_the_first_token_is_a_status(
+    api: Api, error: Any, status: int, code: str, stream: bool
+) -> None:
+    """SDKs look at the status; a 200 that turns out to be an error is lost on them."""
+    api.script(Script(refuse=error))
+    answer = await api.chat(stream=stream)
+    assert answer.status_code == status
+    assert answer.json()["error"]["code"] == code
+    assert ("retry-after" in answer.headers) == (status != 400)
+
+
+async def test_one_refused_choice_cancels_the_others(api: Api) -> None:
+    api.script(Script(), Script(refuse=QueueFull("full")))
+    assert (await api.chat(n=2)).status_code == 429
+    assert all(stream.ended for stream in api.engine.streams[:1])
+    assert api.services.manager.loaded()[0].in_flight == 0
+
+
+async def test_a_failure_in_mid_stream_is_an_error_event_and_the_end(api: Api) -> None:
+    api.script(Script(texts=["Hel"], fail=EngineDied("The engine ended.")))
+    *chunks, last = await api.chat_events()
+    assert chunks[-1]["choices"][0]["delta"] == {"content": "Hel"}
+    assert last["error"] == {
+        "message": "The engine ended.",
+        "type": "server_error",
+        "param": None,
+        "code": "engine_died",
+    }
+
+
+async def test_a_fault_of_ours_in_mid_stream_tells_no_secrets(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.script(Script(fail=RuntimeError("secret")))
+    last = (await api.chat_events())[-1]
+    assert last["error"]["type"] == "server_error"
+    assert "secret" not in str(last)
+    assert "secret" in caplog.text
+
+
+async def test_a_fault_of_ours_is_a_500_that_tells_no_secrets(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.script(Script(fail=RuntimeError("secret")))
+    answer = await api.chat()
+    assert answer.status_code == 500
+    assert answer.json()["error"]["type"] == "server_error"
+    assert "secret" not in answer.text
+    assert "secret" in caplog.text
+
+
+async def test_a_prompt_that_is_read_shows_as_comments(api: Api) -> None:
+    api.script(Script(prefill=[3, 7]))
+    answer = await api.chat(stream=True)
+    assert ": prompt 3/7\n\n: prompt 7/7\n\n" in answer.text
+
+
+async def test_a_silent_stream_is_kept_alive(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lmnb.api.sse.KEEP_ALIVE_SECONDS", 0.01)
+    hold = asyncio.Event()
+    api.script(Script(hold=hold))
+    async with api.open_stream() as response:
+        async for line in response.aiter_lines():
+            if line == ": ping":
+                break
+        hold.set()
+
+
+async def test_leaving_a_stream_cancels_its_generation(api: Api) -> None:
+    api.script(Script(forever=True))
+    async with api.open_stream(n=2) as response:
+        async for line in response.aiter_lines():
+            if "Hello" in line:
+                break
+    for stream in api.engine.streams:
+        await asyncio.wait_for(stream.cancelled.wait(), 10)
+    assert api.services.manager.loaded()[0].in_flight == 0
+
+
+async def test_leaving_a_plain_request_cancels_its_generation(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.script(Script(forever=True))
+    request = asyncio.ensure_future(api.chat())
+    while not api.engine.streams:
+        await asyncio.sleep(0.001)
+    request.cancel()
+    await asyncio.wait_for(api.engine.streams[0].cancelled.wait(), 10)
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_reader_that_does_not_read_stops_the_writer(api: Api) -> None:
+    """Or a client that opened a stream and went for lunch would fill the memory."""
+    text = "x" * 100_000
+    api.script(Script(texts=[text], forever=True))
+    async with api.open_stream():
+        stalled = 0
+        connection = next(iter(_connections()))
+        while stalled < 20:
+            size = connection._write_buffer and len(connection._write_buffer)
+            stalled = stalled + 1 if size else 0
+            await asyncio.sleep(0.01)
+        assert len(connection._write_buffer) < 10 * len(text)
+
+
+def _connections() -> list[Any]:
+    import gc
+
+    from tornado.iostream import IOStream
+
+    return [one for one in gc.get_objects() if isinstance(one, IOStream) and not one.closed()]
+
+
+async def test_requests_that_compute_count_as_activity(api: Api) -> None:
+    hold = asyncio.Event()
+    api.script(Script(hold=hold))
+    async with api.open_stream() as response:
+        assert api.services.activity.running == 1
+        hold.set()
+        await response.aread()
+    await api.client.get("/api/v1/status")
+    assert api.services.activity.running == 0

@@ -1,0 +1,112 @@
+"""POST /v1/completions, with an engine that says what it is told to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Api, events
+from tests.scripted import Script
+
+PATH = "/v1/completions"
+
+
+async def test_an_answer_has_every_key_of_openais_schema(api: Api) -> None:
+    answer = (await api.post(PATH, {"prompt": "Say"})).json()
+    assert answer["id"].startswith("cmpl-")
+    assert answer["object"] == "text_completion"
+    assert answer["choices"] == [
+        {"text": "Hello, world!", "index": 0, "logprobs": None, "finish_reason": "stop"}
+    ]
+    assert answer["usage"]["total_tokens"] == 11
+
+
+async def test_the_default_limit_is_sixteen_tokens(api: Api) -> None:
+    await api.post(PATH, {"prompt": "Say"})
+    assert api.engine.requests[0].max_tokens == 16
+
+
+@pytest.mark.parametrize(
+    ("prompt", "texts", "tokens"),
+    [
+        ("a", ["a"], [()]),
+        ("", [""], [()]),
+        (["a", "b"], ["a", "b"], [(), ()]),
+        ([1, 2], [""], [(1, 2)]),
+        ([[1], [2, 3]], ["", ""], [(1,), (2, 3)]),
+    ],
+)
+async def test_every_form_of_prompt(
+    api: Api, prompt: Any, texts: list[str], tokens: list[tuple[int, ...]]
+) -> None:
+    answer = await api.post(PATH, {"prompt": prompt})
+    assert [choice["index"] for choice in answer.json()["choices"]] == list(range(len(texts)))
+    requests = api.engine.requests
+    assert ["".join(span.text for span in one.prompt) for one in requests] == texts
+    assert [one.prompt_tokens for one in requests] == tokens
+
+
+@pytest.mark.parametrize(
+    "prompt", [None, [], 5, {}, [[]], ["a", 1], [1, "a"], [-1], [1.5], [[1], "a"], [True]]
+)
+async def test_other_prompts_are_refused(api: Api, prompt: Any) -> None:
+    answer = await api.post(PATH, {"prompt": prompt})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "prompt"
+
+
+async def test_choices_are_prompts_times_n_also_when_streamed(api: Api) -> None:
+    body = {"prompt": ["a", "b"], "n": 2, "stream": True, "stream_options": {"include_usage": True}}
+    *chunks, usage, done = events(await api.post(PATH, body))
+    texts = dict.fromkeys(range(4), "")
+    for chunk in chunks:
+        assert chunk["object"] == "text_completion"
+        (choice,) = chunk["choices"]
+        texts[choice["index"]] += choice["text"]
+    assert set(texts.values()) == {"Hello, world!"}
+    assert usage["choices"] == []
+    assert usage["usage"]["prompt_tokens"] == 14, "each prompt counts once, not once per choice"
+    assert done == "[DONE]"
+
+
+@pytest.mark.parametrize("prompt", ["Say: ", list(b"Say: ")])
+async def test_echo_begins_with_the_prompt(api: Api, prompt: Any) -> None:
+    answer = await api.post(PATH, {"prompt": prompt, "echo": True})
+    assert answer.json()["choices"][0]["text"] == "Say: Hello, world!"
+    *chunks, _ = events(await api.post(PATH, {"prompt": prompt, "echo": True, "stream": True}))
+    assert "".join(chunk["choices"][0]["text"] for chunk in chunks) == "Say: Hello, world!"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_logprobs_are_the_legacy_arrays(api: Api, stream: bool) -> None:
+    api.script(Script(texts=["é", "ab", "c"]))
+    response = await api.post(PATH, {"prompt": "x", "logprobs": 1, "stream": stream})
+    if stream:
+        parts = [chunk["choices"][0]["logprobs"] for chunk in events(response)[:-2]]
+        keys = ("tokens", "token_logprobs", "top_logprobs", "text_offset")
+        logprobs = {key: [item for part in parts for item in part[key]] for key in keys}
+    else:
+        logprobs = response.json()["choices"][0]["logprobs"]
+    assert logprobs == {
+        "tokens": ["é", "ab", "c"],
+        "token_logprobs": [-0.5, -0.5, -0.5],
+        "top_logprobs": [{"é": -0.5}, {"ab": -0.5}, {"c": -0.5}],
+        "text_offset": [0, 1, 3],
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"suffix": "end"}, "suffix"),
+        ({"best_of": 3}, "best_of"),
+        ({"logprobs": 6}, "logprobs"),
+        ({"echo": True, "logprobs": 1}, "echo"),
+        ({"max_tokens": 0}, "max_tokens"),
+    ],
+)
+async def test_what_cannot_be_done_is_said(api: Api, fields: dict[str, Any], param: str) -> None:
+    answer = await api.post(PATH, {"prompt": "a", **fields})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == param
