@@ -22,6 +22,9 @@ RUNNABLE: tuple[Kind, ...] = ("llm", "embedding", "reranker")
 Pooling = Literal["none", "mean", "cls", "last", "rank"]
 _POOLING: tuple[Pooling, ...] = ("none", "mean", "cls", "last", "rank")
 
+_THINKING = re.compile(
+    r"think(?:ing)?\|?[>\]▷]|enable_thinking|reasoning_content|reasoning_effort", re.IGNORECASE
+)
 _GUESSED = 1024
 """Bit of general.file_type: the quantiser was not told, it guessed."""
 

@@ -78,6 +78,7 @@ def test_a_file_without_weights_is_a_vocabulary(tmp_path: Path) -> None:
     [
         ("{% if tools %}{{ tools | tojson }}{% endif %}", "tool_use"),
         ("{% if enable_thinking %}<think>{% endif %}", "reasoning"),
+        ("{{ '<|START_THINKING|>' + message.thoughts }}", "reasoning"),
         ("{% if part.type == 'image' %}<image>{% endif %}", "vision"),
     ],
 )
