@@ -1,0 +1,257 @@
+"""The model's own chat template: a conversation in, the text of the prompt out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from lmnb.chat.controls import CUT, ControlTokens, without_marks
+from lmnb.chat.message import Message
+from lmnb.chat.meter import Meter, OverBudget
+from lmnb.chat.sandbox import Raised, Sandbox
+from lmnb.chat.shapes import shapes
+from lmnb.errors import InvalidRequest
+
+__all__ = ["DEFAULT_TEMPLATE", "ChatTemplate"]
+
+DEFAULT_TEMPLATE = """\
+{%- for message in messages %}
+    {%- if message.role == 'system' %}
+        {{- message.content + '\\n\\n' }}
+    {%- else %}
+        {{- message.role | capitalize + ': ' + message.content | trim + '\\n' }}
+    {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- 'Assistant:' }}
+{%- endif %}"""
+"""For models that bring no template (base models): a transcript, which any model can go on with.
+
+    You are helpful.
+
+    User: Hello
+    Assistant:
+
+Such a model does not end its turn with a token; a stop string of "\\nUser:" ends it.
+"""
+
+_Attempt = tuple[tuple[Message, ...], Callable[[str], Any], list[Any] | None]
+
+_PROBE = "lmnb-probe"
+_MAX_ERROR = 500
+
+
+class ChatTemplate:
+    """A compiled template. Rendering changes nothing in it, so threads may share it.
+
+    `source` is Jinja as Hugging Face's `chat_template` has it (see `sandbox.py` for the limits);
+    `special_tokens` are the texts which the tokeniser would read as control tokens.
+
+    Raises InvalidRequest (code `invalid_chat_template`) if it does not compile.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        bos: str = "",
+        eos: str = "",
+        special_tokens: Sequence[str] = (),
+        name: str = "",
+    ) -> None:
+        self.source = source
+        self.name = name
+        self._tokens = {"bos_token": bos, "eos_token": eos}
+        self._controls = ControlTokens(special_tokens)
+        self._sandbox = Sandbox(self._controls)
+        try:
+            self._template = self._sandbox.compile_template(without_marks(source))
+        except Exception as error:  # Python's own compiler raises many kinds
+            raise self._invalid("does not compile", error) from error
+        self._content_in_parts = self._wants_parts()
+
+    def render(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        add_generation_prompt: bool = True,
+        continue_final: bool = False,
+        variables: Mapping[str, Any] = {},
+    ) -> list[tuple[str, bool]]:
+        """The prompt as pieces (text, special).
+
+        special=False marks control-token text which users wrote: it is to be tokenised as plain
+        text. Without such text there is one piece. `tools` are OpenAI's tool objects; `variables`
+        go to the template beside the usual ones. `continue_final` leaves the last message, the
+        assistant's, open, and adds no generation prompt.
+
+        Raises InvalidRequest: with the template's own words and param `messages` if it refuses the
+        conversation in every form (`shapes.py`), with code `invalid_chat_template` if it is broken.
+        """
+        if continue_final and (not messages or messages[-1].role != "assistant"):
+            raise InvalidRequest(
+                "The last message must be the assistant's to be continued.", param="messages"
+            )
+        meter = Meter(_length(messages) // 4 + 500 * len(messages))
+        refusal: InvalidRequest | None = None
+        for shape, parse, no_tools in _attempts(messages, tools):
+            given = self._variables(tools or no_tools, variables)
+            given["messages"] = self._conversation(shape, parse, continue_final)
+            given["add_generation_prompt"] = add_generation_prompt and not continue_final
+            try:
+                text = self._run(given, meter)
+            except InvalidRequest as error:
+                if isinstance(error.__cause__, OverBudget):
+                    raise
+                # The template's own words say most, and the last ones name what cannot be mended.
+                if refusal is None or error.param is not None:
+                    refusal = error
+            else:
+                return self._controls.pieces(_cut(text) if continue_final else text)
+        assert refusal is not None
+        raise refusal
+
+    def _run(self, variables: dict[str, Any], meter: Meter) -> str:
+        """Raises InvalidRequest for whatever the template does."""
+        try:
+            return self._sandbox.run(self._template, variables, meter)
+        except Raised as error:
+            raise InvalidRequest(_message(error), param="messages") from error
+        except Exception as error:
+            raise self._invalid("failed", error) from error
+
+    def _variables(
+        self, tools: Sequence[Mapping[str, Any]] | None, variables: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """What transformers gives, and `functions` and `datetime` for firefunction."""
+        protect = self._controls.protect
+        return {
+            **self._tokens,
+            "documents": None,
+            "functions": protect(json.dumps(tools, indent=4, default=dict)) if tools else "",
+            "datetime": datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
+            **_copy(dict(variables), protect),
+            "tools": None if tools is None else _copy(list(tools), protect),
+        }
+
+    def _conversation(
+        self, messages: Sequence[Message], parse: Callable[[str], Any], continue_final: bool
+    ) -> list[dict[str, Any]]:
+        conversation = [self._message(message, parse) for message in messages]
+        if continue_final:
+            last = conversation[-1]
+            # The space shows whether the template trims: then the message loses its own, too.
+            last["content"] += CUT + " "
+        if self._content_in_parts:
+            for message in conversation:
+                message["content"] = [{"type": "text", "text": message["content"]}]
+        return conversation
+
+    def _message(self, message: Message, parse: Callable[[str], Any]) -> dict[str, Any]:
+        """A message as templates know it; keys without a value are absent."""
+        protect = self._controls.protect
+        form: dict[str, Any] = {"role": message.role, "content": protect(message.content)}
+        if message.name is not None:
+            form["name"] = protect(message.name)
+        if message.reasoning:
+            reasoning = protect(message.reasoning)
+            form |= dict.fromkeys(("reasoning_content", "reasoning", "thinking"), reasoning)
+        if message.tool_call_id is not None:
+            form["tool_call_id"] = protect(message.tool_call_id)
+        if message.tool_calls:
+            form["tool_calls"] = [
+                {
+                    "id": protect(call.id),
+                    "type": "function",
+                    "function": {
+                        "name": protect(call.name),
+                        "arguments": _copy(parse(call.arguments), protect),
+                    },
+                }
+                for call in message.tool_calls
+            ]
+        return form
+
+    def _wants_parts(self) -> bool:
+        """Whether content must be a list of parts: with a plain string the text is lost."""
+        for in_parts in (False, True):
+            self._content_in_parts = in_parts
+            try:
+                pieces = self.render([Message("user", _PROBE)])
+            except InvalidRequest as error:
+                if isinstance(error.__cause__, OverBudget):
+                    break
+                continue
+            if any(_PROBE in text for text, _ in pieces):
+                return in_parts
+        return False
+
+    def _invalid(self, what: str, error: Exception) -> InvalidRequest:
+        of = f" of {self.name}" if self.name else ""
+        return InvalidRequest(
+            f"The chat template{of} {what}: {type(error).__name__}: {_message(error)}",
+            code="invalid_chat_template",
+        )
+
+
+def _message(error: Exception) -> str:
+    return without_marks(str(error))[:_MAX_ERROR]
+
+
+def _attempts(messages: Sequence[Message], tools: object) -> Iterator[_Attempt]:
+    """What to try until the template accepts: (messages, reader of arguments, stand-in for tools).
+
+    Most templates want arguments as objects, a few as text. No tools are None, as in transformers;
+    some templates for tools only iterate over them all the same.
+    """
+    empty: list[Any] = []
+    for no_tools in (None,) if tools else (None, empty):
+        for shape in shapes(messages):
+            yield shape, _as_object, no_tools
+            if any(message.tool_calls for message in shape):
+                yield shape, str, no_tools
+
+
+def _as_object(arguments: str) -> Any:
+    """Arguments as most templates want them. Text that is no JSON stays text."""
+    try:
+        return json.loads(arguments)
+    except (ValueError, RecursionError):
+        return arguments
+
+
+def _copy(value: Any, text: Callable[[str], str]) -> Any:
+    """A copy of a JSON value with `text` of every string in it, so that templates may change it."""
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, Mapping):
+        return {text(str(key)): _copy(item, text) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_copy(item, text) for item in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return text(str(value))
+
+
+def _length(messages: Sequence[Message]) -> int:
+    """Characters in a conversation: a long one may take longer."""
+    return sum(
+        len(message.content)
+        + len(message.reasoning)
+        + sum(len(call.arguments) for call in message.tool_calls)
+        for message in messages
+    )
+
+
+def _cut(text: str) -> str:
+    """The text before the mark that ends the last message."""
+    at = text.rfind(CUT)
+    if at < 0:
+        raise InvalidRequest(
+            "The chat template does not show the last message's end, so it cannot be continued.",
+            param="messages",
+        )
+    return text[:at] if text.startswith(CUT + " ", at) else text[:at].rstrip()
