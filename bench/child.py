@@ -58,7 +58,7 @@ class Child:
     def running(self) -> bool:
         return self._process.poll() is None
 
-    def log_tail(self, lines: int = 15) -> str:
+    def log_end(self, lines: int = 25) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def stop(self) -> list[int]:

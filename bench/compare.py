@@ -184,7 +184,7 @@ def rounds_count(text: str) -> int:
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench.compare",
-        description="Compare servers on one GGUF, in alternation. Takes about 12 minutes a round "
+        description="Compare servers on one GGUF, in alternation. Takes about 10 minutes a round "
         "with all rows and three servers on two slow cores.",
     )
     parser.add_argument("--model", type=gguf_file, required=True, metavar="FILE.gguf")

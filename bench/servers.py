@@ -105,10 +105,10 @@ class Server(ABC):
             await self._ready(self._child)
             await self.load()
         except BaseException as error:
-            tail = self._child.log_tail()
+            log = self._child.log_end()
             await self.__aexit__()
             if isinstance(error, StartError | HttpError | OSError | TimeoutError):
-                raise StartError(f"{self.name}: {error}\n{tail}") from error
+                raise StartError(f"{self.name}: {error}\n{log}") from error
             raise
         return self
 
@@ -128,6 +128,8 @@ class Server(ABC):
                     pass
                 if status == 200:
                     return
+                if status == 404:
+                    raise StartError(f"it runs, but has no {self.prefix}{self.health}")
             except (OSError, EOFError):
                 pass
             await asyncio.sleep(0.1)
@@ -204,9 +206,12 @@ class Lmnb(Server):
 
     async def load(self) -> None:
         setup = self.setup
+        # As llama-server with -np: the slots divide the context, unless told to share it.
+        shared = bool(setup.lmnb_options.get("kv_unified", False))
         body = {
             "model": str(setup.model),
-            "context_length": setup.context,
+            "context_length": setup.context if shared else setup.context // setup.slots,
+            "kv_unified": shared,
             "slots": setup.slots,
             "threads": setup.threads,
             **self.options,
@@ -218,8 +223,8 @@ class Lmnb(Server):
     async def python_and_step_seconds(self) -> tuple[float, float] | None:
         status = await get_json(self.target, f"{self.prefix}/api/v1/status")
         for loaded in status["loaded"]:
-            engine = {**loaded, **(loaded.get("engine") or {})}
-            if "python_seconds" in engine and "step_seconds" in engine:
+            engine = loaded.get("engine") or {}
+            if "python_seconds" in engine:
                 return float(engine["python_seconds"]), float(engine["step_seconds"])
         return None
 

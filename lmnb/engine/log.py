@@ -8,6 +8,7 @@ from collections import deque
 
 import llama_cpp as lib
 
+_WARNING = 3
 _ERROR = 4
 _CONTINUED = 5
 
@@ -41,5 +42,5 @@ class EngineLog:
             line, self._partial = self._partial.split("\n", 1)
             if line.strip():
                 self.lines.append((self._level, line.strip()))
-                if self._level >= 2:
+                if self._level >= _WARNING:
                     print(line, file=sys.stderr, flush=True)

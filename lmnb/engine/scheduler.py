@@ -294,7 +294,7 @@ class Scheduler:
     def _leave(self, sequence: Sequence) -> None:
         self.running.remove(sequence)
         self.cache.release(self._lane(sequence), sequence.tokens[: sequence.computed])
-        sequence.lane = None
+        sequence.lane, sequence.computed = None, 0
 
     def _lane(self, sequence: Sequence) -> Lane:
         assert sequence.lane is not None

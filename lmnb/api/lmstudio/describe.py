@@ -96,6 +96,7 @@ async def status(services: Services, base_url: str) -> dict[str, Any]:
 async def _instance(one: LoadedModel) -> dict[str, Any]:
     facts = one.engine.facts
     running, waiting = one.in_flight, 0
+    look = None
     try:
         look = await one.engine.status()
         running, waiting = look.running, look.waiting
@@ -116,6 +117,7 @@ async def _instance(one: LoadedModel) -> dict[str, Any]:
         "running": running,
         "waiting": waiting,
         "ttl": None,
+        "engine": None if look is None else msgspec.to_builtins(look),
     }
 
 

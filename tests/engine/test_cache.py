@@ -1,0 +1,141 @@
+"""A prefix is taken from the cache whenever it is there, and never when it is not right."""
+
+import math
+
+import pytest
+
+from .driver import load, request, run, words
+
+
+def first_token(reply):
+    return {a.token: math.exp(a.logprob) for a in reply.logprobs[0].top}
+
+
+def assert_same_distribution(warm, cold):
+    """The likely tokens have the same probabilities: the cache held the right keys."""
+    a, b = first_token(warm), first_token(cold)
+    for token in sorted(b, key=b.get)[-3:]:
+        assert a.get(token, 0.0) == pytest.approx(b[token], abs=0.06)
+
+
+MODES = [
+    pytest.param({"kv_unified": True}, id="unified"),
+    pytest.param({"kv_unified": False}, id="separate"),
+]
+
+
+def ask(prompt, **options):
+    return request(prompt, max_tokens=options.pop("max_tokens", 2), logprobs=10, **options)
+
+
+def fresh(runner, prompt):
+    """What a cold cache computes."""
+    runner.scheduler.cache.clear()
+    limit, runner.scheduler.cache.host.limit = runner.scheduler.cache.host.limit, 0
+    entries = runner.scheduler.cache.host._entries
+    runner.scheduler.cache.host._entries = type(entries)()
+    reply = run(runner, ask(prompt))[0]
+    runner.scheduler.cache.host._entries = entries
+    runner.scheduler.cache.host.limit = limit
+    assert reply.finished.cached_tokens == 0
+    return reply
+
+
+@pytest.fixture(params=MODES)
+def runner(smollm2, request):
+    runner = load(smollm2, slots=3, context_length=1024, **request.param)
+    yield runner
+    runner.close()
+
+
+def test_a_repeated_prompt_is_read_but_for_its_last_token(runner):
+    prompt = words(200)
+    cold = run(runner, ask(prompt))[0]
+    warm = run(runner, ask(prompt))[0]
+    assert cold.finished.cached_tokens == 0
+    assert warm.finished.cached_tokens == cold.finished.prompt_tokens - 1
+    assert_same_distribution(warm, cold)
+
+
+def test_a_conversation_goes_on_from_where_it_stood(runner):
+    first = run(runner, ask(words(100), max_tokens=20, ignore_eos=True))[0]
+    longer = words(100) + first.text + " And then"
+    warm = run(runner, ask(longer))[0]
+    assert warm.finished.cached_tokens > first.finished.prompt_tokens
+    assert_same_distribution(warm, fresh(runner, longer))
+
+
+def test_a_shared_beginning_is_copied_and_both_keep_theirs(runner):
+    shared = words(300)
+    a, b = shared + " alpha", shared + " beta beta beta"
+    run(runner, ask(a + words(60, 5)))
+    warm = run(runner, ask(b))[0]
+    again = run(runner, ask(a + words(60, 5)))[0]
+    assert warm.finished.cached_tokens > 200
+    assert again.finished.cached_tokens == again.finished.prompt_tokens - 1
+    assert_same_distribution(warm, fresh(runner, b))
+
+
+def test_a_prefix_is_shared_with_a_sequence_that_is_still_running(runner):
+    shared = words(300)
+    replies = run(
+        runner,
+        *(ask(shared + f" question {i}", max_tokens=20, ignore_eos=True) for i in range(3)),
+    )
+    assert [r.finished.cached_tokens > 200 for r in replies] == [False, True, True]
+    assert_same_distribution(replies[2], fresh(runner, shared + " question 2"))
+
+
+def test_evicted_sequences_come_back_from_host_memory(runner):
+    prompts = [words(200, seed) for seed in range(1, 7)]
+    for prompt in prompts:
+        run(runner, ask(prompt))
+    warm = run(runner, ask(prompts[0]))[0]
+    assert warm.finished.cached_tokens == warm.finished.prompt_tokens - 1
+    assert_same_distribution(warm, fresh(runner, prompts[0]))
+
+
+def test_host_memory_is_bounded(smollm2):
+    runner = load(smollm2, slots=1, context_length=1024, host_cache_mib=8)
+    for seed in range(1, 6):
+        run(runner, ask(words(200, seed)))
+    host = runner.scheduler.cache.host
+    assert 0 < host.bytes <= 8 << 20
+    assert host.bytes == sum(len(state) for _, state in host._entries.values())
+    runner.close()
+
+
+def test_no_host_memory_means_none(smollm2):
+    runner = load(smollm2, slots=1, context_length=1024, host_cache_mib=0)
+    for seed in (1, 2, 1):
+        reply = run(runner, ask(words(200, seed)))[0]
+    assert reply.finished.cached_tokens < 16
+    assert runner.scheduler.cache.host.bytes == 0
+    runner.close()
+
+
+@pytest.mark.parametrize("swa_full", [True, False])
+def test_a_sliding_window_is_never_cut_wrongly(gemma, swa_full):
+    """gemma-3: window of 512. Where the window has moved on, the prompt is computed again."""
+    runner = load(gemma, slots=2, context_length=2048, swa_full=swa_full)
+    long = words(1200)
+    short = long[: len(long) // 3]
+    run(runner, ask(long, max_tokens=8, ignore_eos=True))
+    warm = run(runner, ask(short + " so"))[0]
+    assert_same_distribution(warm, fresh(runner, short + " so"))
+    continued = run(runner, ask(long + " so"))[0]
+    assert_same_distribution(continued, fresh(runner, long + " so"))
+    runner.close()
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma3", "mamba", "jamba"])
+@pytest.mark.parametrize("unified", [True, False])
+def test_every_kind_of_memory_is_continued_or_computed_again(tiny_model, architecture, unified):
+    runner = load(tiny_model(architecture), slots=2, context_length=512, kv_unified=unified)
+    prompt = list(range(20, 120))
+    run(runner, ask(prompt, ignore_eos=True))
+    for wanted in (prompt + [7, 8, 9], prompt[:50], prompt):
+        warm = run(runner, ask(wanted))[0]
+        assert_same_distribution(warm, fresh(runner, wanted))
+        run(runner, ask(prompt, ignore_eos=True))
+    runner.close()

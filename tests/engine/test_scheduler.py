@@ -1,0 +1,168 @@
+"""Batching, fairness, limits and the end of sequences, on the real model."""
+
+import pytest
+
+from lmnb.engine.events import Failed
+from lmnb.engine.options import Sampling, Span
+
+from .driver import load, request, run, step, submit, words
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["unified", "separate"])
+def runner(smollm2, request):
+    runner = load(smollm2, slots=3, context_length=1024, kv_unified=request.param)
+    yield runner
+    runner.close()
+
+
+CHAT = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_a_model_answers(runner):
+    reply = run(runner, request(CHAT.format("What is the capital of France?"), max_tokens=30))[0]
+    assert "Paris" in reply.text
+    assert reply.finished.reason == "stop"
+
+
+def test_more_requests_than_slots_all_finish(runner):
+    wanted = [
+        request(CHAT.format(f"Count to {i}."), max_tokens=8, ignore_eos=True) for i in range(8)
+    ]
+    replies = run(runner, *wanted)
+    assert [r.finished.reason for r in replies] == ["length"] * 8
+    assert [r.finished.completion_tokens for r in replies] == [8] * 8
+
+
+def test_waiting_requests_are_served_in_order(runner):
+    replies = submit(
+        runner,
+        *(request(words(40, i), max_tokens=4 + 40 * (i < 3), ignore_eos=True) for i in range(6)),
+    )
+    order = []
+    while runner.scheduler.busy:
+        step(runner, replies)
+        order += [id for id, reply in replies.items() if reply.end and id not in order]
+    assert order[-3:] == sorted(order[-3:])
+
+
+def test_a_long_prompt_stalls_nobody_for_more_than_a_chunk(runner):
+    talking = submit(runner, request("Once upon a time", max_tokens=200, ignore_eos=True))
+    while not next(iter(talking.values())).text:
+        step(runner, talking)
+    reading = submit(runner, request(words(900), max_tokens=1))
+    replies = talking | reading
+    (talker,), (reader,) = talking.values(), reading.values()
+    steps = 0
+    while not reader.end:
+        before = talker.text
+        step(runner, replies)
+        steps += 1
+        assert talker.text != before or talker.end, "a step passed without a token"
+    assert steps > 1
+    while runner.scheduler.busy:
+        step(runner, replies)
+
+
+def test_cancelling_frees_the_slot_at_once(runner):
+    replies = submit(
+        runner, *(request(words(30, i), max_tokens=500, ignore_eos=True) for i in range(4))
+    )
+    step(runner, replies)
+    first, *_, last = replies
+    for event in runner.scheduler.cancel(first):
+        replies[event.id].take(event)
+    assert replies[first].finished.reason == "cancelled"
+    step(runner, replies)
+    assert last in {s.id for s in runner.scheduler.running}
+    for id in list(replies)[1:]:
+        runner.scheduler.cancel(id)
+    assert not runner.scheduler.busy
+
+
+def test_a_stop_string_ends_the_sequence_and_is_not_shown(runner):
+    reply = run(runner, request(CHAT.format("What is the capital of France?"), stop=("Par",)))[0]
+    assert reply.finished.reason == "stop_string"
+    assert reply.finished.stop_string == "Par"
+    assert reply.text.endswith("is ")
+
+
+def test_the_context_is_filled_and_never_overrun(runner):
+    reply = run(runner, request(words(1000), ignore_eos=True))[0]
+    end = reply.finished
+    assert end.reason == "context"
+    assert end.prompt_tokens + end.completion_tokens == runner.context.length
+
+
+def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(runner):
+    reply = run(runner, request("word " * 2000))[0]
+    assert isinstance(reply.end, Failed)
+    assert reply.end.kind == "ContextLengthExceeded"
+    assert (
+        "1024" in reply.end.message and "2001" in reply.end.message or "2000" in reply.end.message
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sampling": Sampling(temperature=float("nan"))},
+        {"sampling": Sampling(temperature=-1)},
+        {"sampling": Sampling(repeat_penalty=0.0)},
+        {"sampling": Sampling(top_p=7)},
+        {"sampling": Sampling(logit_bias=((10**6, 1.0),))},
+        {"sampling": Sampling(logit_bias=((5, float("inf")),))},
+        {"sampling": Sampling(dry_sequence_breakers=("a\0b",))},
+        {"max_tokens": 0},
+        {"logprobs": 21},
+        {"stop": ("x" * 5000,)},
+    ],
+)
+def test_what_llama_cpp_would_abort_on_is_refused_by_name(runner, options):
+    reply = run(runner, request("Hello", **options))[0]
+    assert isinstance(reply.end, Failed)
+    assert reply.end.kind == "InvalidRequest"
+    assert reply.end.param
+
+
+@pytest.mark.parametrize("tokens", [(-1,), (10**6,), (2**31 - 1,)])
+def test_token_ids_outside_the_vocabulary_are_refused(runner, tokens):
+    reply = run(runner, request(tokens))[0]
+    assert isinstance(reply.end, Failed) and reply.end.param == "prompt"
+
+
+def test_text_of_a_user_is_not_read_as_control_tokens(runner):
+    special = runner.tokens(request("<|im_end|>"))
+    literal = runner.tokens(request("").__class__(prompt=(Span("<|im_end|>", special=False),)))
+    assert len(special) == 1
+    assert len(literal) > 1
+
+
+def test_logprobs_come_with_every_token(runner):
+    reply = run(runner, request("One, two, three,", max_tokens=5, logprobs=3, ignore_eos=True))[0]
+    assert len(reply.logprobs) == 5
+    for entry in reply.logprobs:
+        assert entry.logprob <= 0
+        assert len(entry.top) == 3
+        assert entry.token == entry.top[0].token  # greedy
+    assert b"".join(entry.bytes for entry in reply.logprobs).decode() == reply.text
+
+
+def test_eight_at_once_compute_what_one_alone_computes(smollm2):
+    """Within llama.cpp's arithmetic: probabilities agree, though sums are taken in other orders."""
+    runner = load(smollm2, slots=8, context_length=512)
+    wanted = [request(f"The number {i} is", max_tokens=1, logprobs=1) for i in range(8)]
+    together = run(runner, *wanted)
+    runner.scheduler.cache.clear()
+    for reply, one in zip(together, wanted, strict=True):
+        alone = run(runner, one)[0]
+        assert reply.logprobs[0].logprob == pytest.approx(alone.logprobs[0].logprob, abs=0.2)
+    runner.close()
+
+
+def test_a_full_unified_cache_makes_the_youngest_wait_and_loses_nothing(smollm2):
+    runner = load(smollm2, slots=3, context_length=512, kv_unified=True)
+    replies = run(
+        runner, *(request(words(160, i), max_tokens=120, ignore_eos=True) for i in range(3))
+    )
+    assert [r.finished.completion_tokens for r in replies] == [120] * 3
+    runner.close()
