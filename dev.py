@@ -73,17 +73,18 @@ def warn_without_compiler() -> None:
 
 def demo(options: list[str]) -> int:
     """JupyterLab with the demo model. Nothing is fetched: not by lmnb, not by JupyterLab."""
-    offline = [
+    quickstart = ROOT / "notebooks" / "01-quickstart.ipynb"
+    settings = [
+        f"--ServerApp.root_dir={ROOT}",
+        f"--LabApp.default_url=/lab/tree/{quickstart.relative_to(ROOT).as_posix()}",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly",
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
-        offline.append("--allow-root")  # Jupyter refuses root unless told; containers are root
-    notebook = ROOT / "notebooks" / "01-quickstart.ipynb"
-    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
-    lab = [PYTHON, "-m", "jupyterlab", *offline, *options, notebook]
-    return subprocess.run([str(part) for part in lab], cwd=ROOT, env=environment).returncode
+        settings.append("--allow-root")  # Jupyter refuses root unless told; containers are root
+    lab = [str(PYTHON), "-m", "jupyterlab", *settings, *options]
+    return subprocess.run(lab, cwd=ROOT, env=os.environ | {"HF_HUB_OFFLINE": "1"}).returncode
 
 
 def test(options: list[str]) -> int:

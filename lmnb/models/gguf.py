@@ -22,9 +22,12 @@ RUNNABLE: tuple[Kind, ...] = ("llm", "embedding", "reranker")
 Pooling = Literal["none", "mean", "cls", "last", "rank"]
 _POOLING: tuple[Pooling, ...] = ("none", "mean", "cls", "last", "rank")
 
+_TOOLS = re.compile(r"\btools\b")
+_PICTURES = re.compile(r"image_url|['\"]image['\"]|<\|?(?:image|vision_start)")
 _THINKING = re.compile(
     r"think(?:ing)?\|?[>\]▷]|enable_thinking|reasoning_content|reasoning_effort", re.IGNORECASE
 )
+
 _GUESSED = 1024
 """Bit of general.file_type: the quantiser was not told, it guessed."""
 
@@ -132,14 +135,9 @@ def model_info(headers: Sequence[Header]) -> ModelInfo:
         causal=facts.header.metadata.get(f"{facts.architecture}.attention.causal", True) is True,
         pooling=facts.pooling(),
         chat_template=template,
-        tool_use=template is not None
-        and (bool(re.search(r"\btools\b", template)) or facts.has_tool_template()),
-        reasoning=template is not None
-        and bool(
-            re.search(r"<think>|enable_thinking|reasoning_content|reasoning_effort", template)
-        ),
-        vision=template is not None
-        and bool(re.search(r"image_url|['\"]image['\"]|<\|?(?:image|vision_start)", template)),
+        tool_use=bool(_TOOLS.search(template or "")) or facts.has_tool_template(),
+        reasoning=bool(_THINKING.search(template or "")),
+        vision=bool(_PICTURES.search(template or "")),
         file_type=facts.file_type(),
         split_count=facts.whole("split.count") or 1,
     )
