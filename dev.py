@@ -84,7 +84,10 @@ def demo(options: list[str]) -> int:
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         settings.append("--allow-root")  # Jupyter refuses root unless told; containers are root
     lab = [str(PYTHON), "-m", "jupyterlab", *settings, *options]
-    return subprocess.run(lab, cwd=ROOT, env=os.environ | {"HF_HUB_OFFLINE": "1"}).returncode
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    if os.name == "posix":
+        os.execv(lab[0], lab)  # signals, and Jupyter's question after Ctrl-C, are Jupyter's own
+    return subprocess.run(lab).returncode
 
 
 def test(options: list[str]) -> int:
