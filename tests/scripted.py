@@ -52,11 +52,12 @@ class ScriptedEngine:
     """Implements `lmnb.engine.Engine`. `scripts` are taken in order, the last one for ever."""
 
     scripts: list[Script] = field(default_factory=lambda: [Script()])
-    options: LoadOptions = LoadOptions()
+    options: LoadOptions = field(default_factory=LoadOptions)
     chat_template: str | None = TEMPLATE
     alive: bool = True
     pid: int | None = None
     requests: list[EngineRequest] = field(default_factory=list)
+    submitted: asyncio.Event = field(default_factory=asyncio.Event)
     streams: list[ScriptedStream] = field(default_factory=list)
 
     @property
@@ -93,6 +94,7 @@ class ScriptedEngine:
         script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
         stream = ScriptedStream(script, request)
         self.streams.append(stream)
+        self.submitted.set()
         return stream
 
     async def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:

@@ -282,8 +282,7 @@ async def test_leaving_a_plain_request_cancels_its_generation(
 ) -> None:
     api.script(Script(forever=True))
     request = asyncio.ensure_future(api.chat())
-    while not api.engine.streams:
-        await asyncio.sleep(0.001)
+    await asyncio.wait_for(api.engine.submitted.wait(), 10)
     request.cancel()
     await asyncio.wait_for(api.engine.streams[0].cancelled.wait(), 10)
     assert "Traceback" not in caplog.text
