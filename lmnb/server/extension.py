@@ -63,6 +63,8 @@ class LMNBApp(ExtensionApp):
         help="What turns a model file into an engine: an async function (path, options, progress).",
     ).tag(config=True)
 
+    _built = False
+
     @default("jit_loading")
     def _jit_loading_default(self) -> bool:
         return os.environ.get("LMNB_JIT_LOADING", "1").lower() not in ("0", "false", "no", "off")
@@ -87,6 +89,7 @@ class LMNBApp(ExtensionApp):
         self.runtime_file = RuntimeFile()
         self.settings[SETTING] = self.services
         self.settings[KEY_SETTING] = self.key
+        self._built = True
 
     def initialize_handlers(self) -> None:
         """Every route of lmnb, below `lmnb/`."""
@@ -100,6 +103,8 @@ class LMNBApp(ExtensionApp):
 
     async def stop_extension(self) -> None:
         """Unload everything. May be called twice; the engines end with this process anyway."""
+        if not self._built:
+            return  # it did not get that far
         self.runtime_file.remove()
         atexit.unregister(self.runtime_file.remove)
         try:
