@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -136,7 +137,9 @@ class Model:
         params.progress_callback = callback
         self.handle = lib.llama_model_load_from_file(path.encode(), params)
         if not self.handle:
-            raise LoadFailed(f"llama.cpp could not load the model: {log.errors() or 'no reason given'}")
+            raise LoadFailed(
+                f"llama.cpp could not load the model: {log.errors() or 'no reason given'}"
+            )
         self._stack.callback(lib.llama_model_free, self.handle)
         self.vocab = Vocab(self.handle)
         self.train_context: int = lib.llama_model_n_ctx_train(self.handle)
@@ -263,10 +266,34 @@ class Batch:
         self.size = i + 1
 
 
+class AbortFlag:
+    """Tells llama.cpp, from another thread, to abandon the call it is in.
+
+    llama.cpp asks a C function after each of a thousand nodes of a graph; a Python function there
+    would double a step's time. libc's `strlen` of a string that is empty or not is that function.
+    """
+
+    def __init__(self) -> None:
+        libc = ctypes.cdll.msvcrt if os.name == "nt" else ctypes.CDLL(None)
+        self._text = ctypes.create_string_buffer(2)
+        self._function = ctypes.cast(libc.strlen, lib.ggml_abort_callback)
+
+    def attach(self, context: Any) -> None:
+        lib.llama_set_abort_callback(context, self._function, ctypes.addressof(self._text))
+
+    def set(self) -> None:
+        self._text[0] = b"!"
+
+    def clear(self) -> None:
+        self._text[0] = b"\0"
+
+
 class Context:
     """A KV cache and the graphs that use it. `lanes` sequences can be resident at once."""
 
-    def __init__(self, model: Model, options: LoadOptions, lanes: int, threads: int, log: EngineLog) -> None:
+    def __init__(
+        self, model: Model, options: LoadOptions, lanes: int, threads: int, log: EngineLog
+    ) -> None:
         self.model = model
         params = lib.llama_context_default_params()
         params.n_ctx = options.context_length
@@ -302,9 +329,18 @@ class Context:
         self.unified = bool(options.kv_unified)
         self.threads = threads
         self._attach(options, log)
+        self._abort = AbortFlag()
+        if not (
+            lib.llama_model_is_recurrent(model.handle) or lib.llama_model_is_hybrid(model.handle)
+        ):  # their state could not be taken back
+            self._abort.attach(self.handle)
 
     def close(self) -> None:
         self._stack.close()
+
+    def abandon(self) -> None:
+        """Make the `decode` that another thread is in return 2, soon."""
+        self._abort.set()
 
     def set_threads(self, threads: int) -> None:
         """Threads of the next call. Cheap: may change each step."""
@@ -313,7 +349,9 @@ class Context:
             lib.llama_set_n_threads(self.handle, threads, threads)
 
     def decode(self, batch: Batch) -> int:
-        """0: computed. 1: no room in the KV cache, nothing changed. Below: the graph failed."""
+        """0: computed. 1: no room in the KV cache, nothing changed. 2: abandoned; what the batch
+        put into the cache must be cut off again. Below 0: the graph failed."""
+        self._abort.clear()
         batch.struct.n_tokens = batch.size
         return int(lib.llama_decode(self.handle, batch.struct))
 

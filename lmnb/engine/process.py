@@ -197,7 +197,8 @@ class EngineProcess:
         if not self.alive:
             raise self._obituary()
         call = next(self._ids)
-        future = self._calls[call] = self._loop.create_future()
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        self._calls[call] = future
         try:
             self._send(make(call))
             answer = await future
@@ -300,5 +301,5 @@ def _spawn() -> subprocess.Popen[bytes]:
 
 
 def _error(event: Failed) -> LmnbError:
-    kind = getattr(lmnb.errors, event.kind, EngineError)
-    return kind(event.message, param=event.param)  # type: ignore[no-any-return]
+    kind: type[LmnbError] = getattr(lmnb.errors, event.kind, EngineError)
+    return kind(event.message, param=event.param)

@@ -9,6 +9,7 @@ import llama_cpp as lib
 import msgspec
 
 from lmnb.engine.cache import KVCache
+from lmnb.engine.cpu import usable_cores
 from lmnb.engine.events import Accepted, Failed, ModelFacts, SequenceEvent
 from lmnb.engine.limits import check_load, check_request
 from lmnb.engine.llama import Context, Model, Tokens, as_tokens
@@ -17,7 +18,7 @@ from lmnb.engine.options import EngineRequest, LoadOptions
 from lmnb.engine.sampling import Sampler
 from lmnb.engine.scheduler import Scheduler
 from lmnb.engine.sequence import Sequence
-from lmnb.engine.threads import ThreadGovernor, usable_cores
+from lmnb.engine.threads import ThreadGovernor
 from lmnb.errors import ContextLengthExceeded, InvalidRequest, LmnbError, QueueFull
 
 DEFAULT_CONTEXT = 4096
@@ -37,7 +38,8 @@ class Runner:
     ) -> None:
         start = perf_counter()
         check_load(options)
-        most = options.threads or usable_cores()
+        cores = usable_cores()
+        most = options.threads or cores
         self.model = Model(path, options, log, progress)
         self.options = self._settle(options)
         try:
@@ -50,7 +52,12 @@ class Runner:
             self.model,
             self.context,
             KVCache(self.context, self.options.slots, host_limit),
-            ThreadGovernor(most, adaptive=options.adaptive_threads),
+            ThreadGovernor(
+                most,
+                cores,
+                adaptive=options.adaptive_threads,
+                abandon=self.context.abandon,
+            ),
         )
         self.facts = self._facts(most, start)
 
@@ -125,7 +132,8 @@ class Runner:
     def _facts(self, threads: int, start: float) -> ModelFacts:
         model, vocab = self.model, self.model.vocab
         metadata = model.metadata()
-        names = [k.removeprefix("tokenizer.chat_template.") for k in metadata if k.startswith("tokenizer.chat_template.")]
+        prefix = "tokenizer.chat_template."
+        names = [key.removeprefix(prefix) for key in metadata if key.startswith(prefix)]
         templates = {name: text for name in names if (text := model.chat_template(name))}
         return ModelFacts(
             description=model.description(),

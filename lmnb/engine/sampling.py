@@ -145,9 +145,7 @@ class Sampler:
         if o.min_p > 0:
             add(lib.llama_sampler_init_min_p(o.min_p, 0))
         if o.xtc_probability > 0:
-            add(
-                lib.llama_sampler_init_xtc(o.xtc_probability, o.xtc_threshold, 0, self.seed)
-            )
+            add(lib.llama_sampler_init_xtc(o.xtc_probability, o.xtc_threshold, 0, self.seed))
         if o.dynatemp_range > 0:
             add(
                 lib.llama_sampler_init_temp_ext(

@@ -186,6 +186,8 @@ class Scheduler:
         self._batch.clear()
         if code == 1:
             self._make_room(scheduled)
+        elif code == 2:
+            self._rewind(scheduled)
         elif code:
             for sequence, _ in scheduled:
                 self._fail(sequence, EngineError(f"llama.cpp failed to compute (code {code})."))
@@ -199,10 +201,20 @@ class Scheduler:
         code = self.context.decode(self._batch)
         elapsed = perf_counter() - start
         self._inside += elapsed
+        if code == 2:
+            self.threads.rest()
+            return code
         self.threads.after(tokens, elapsed)
         if tokens >= 64:
             self._prefill_rate += 0.3 * (tokens / elapsed - self._prefill_rate)
         return code
+
+    def _rewind(self, scheduled: list[tuple[Sequence, int]]) -> None:
+        """The step was abandoned half-way: it is done again, with the threads there are now."""
+        for sequence, _ in scheduled:
+            assert sequence.lane is not None
+            if not self.context.cut(sequence.lane, sequence.computed):
+                sequence.computed = 0
 
     def _advance(self, scheduled: list[tuple[Sequence, int]]) -> None:
         ready = []

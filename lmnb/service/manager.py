@@ -15,6 +15,7 @@ from lmnb.models.store import ModelRecord, ModelStore
 from lmnb.service.prompt import PromptMaker
 
 ProgressCallback = Callable[[float], None]
+Listeners = list[ProgressCallback]
 
 
 @dataclass(slots=True, eq=False)
@@ -32,12 +33,15 @@ class LoadedModel:
     in_flight: int = 0
 
 
+LoadedModels = list[LoadedModel]
+
+
 @dataclass(slots=True)
 class _Load:
     """A load that is under way; everybody who wants it waits for the one task."""
 
     task: asyncio.Task[LoadedModel]
-    listeners: list[ProgressCallback]
+    listeners: Listeners
 
 
 class ModelManager:
@@ -71,7 +75,7 @@ class ModelManager:
         """Raises ModelNotFound, InvalidRequest (ambiguous)."""
         return await asyncio.to_thread(self.store.find, name)
 
-    def loaded(self) -> list[LoadedModel]:
+    def loaded(self) -> LoadedModels:
         """Living instances, in the order they were loaded."""
         return [model for model in self._loaded.values() if model.engine.alive]
 
@@ -173,7 +177,7 @@ class ModelManager:
             raise ServiceClosed("The server is shutting down.")
         load = self._loads.get(identifier)
         if load is None:
-            listeners: list[ProgressCallback] = []
+            listeners: Listeners = []
             task = asyncio.ensure_future(self._run(identifier, record, options, jit, listeners))
             task.add_done_callback(lambda _: self._loads.pop(identifier, None))
             load = self._loads[identifier] = _Load(task, listeners)
@@ -192,7 +196,7 @@ class ModelManager:
         record: ModelRecord,
         options: LoadOptions,
         jit: bool,
-        listeners: list[ProgressCallback],
+        listeners: Listeners,
     ) -> LoadedModel:
         former = self._loaded.pop(identifier, None)
         if former is not None:

@@ -97,9 +97,8 @@ def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(runner):
     reply = run(runner, request("word " * 2000))[0]
     assert isinstance(reply.end, Failed)
     assert reply.end.kind == "ContextLengthExceeded"
-    assert (
-        "1024" in reply.end.message and "2001" in reply.end.message or "2000" in reply.end.message
-    )
+    assert "1024" in reply.end.message
+    assert "2000" in reply.end.message
 
 
 @pytest.mark.parametrize(

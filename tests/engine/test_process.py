@@ -1,0 +1,222 @@
+"""The engine process: it comes, answers, dies, and takes nothing with it."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import psutil
+import pytest
+
+from lmnb.engine.events import Accepted, Delta, Finished
+from lmnb.engine.options import EngineRequest, LoadOptions, LoraAdapter, Sampling, Span
+from lmnb.engine.process import start_engine
+from lmnb.errors import ContextLengthExceeded, EngineDied, LoadFailed, ServiceClosed
+
+OPTIONS = LoadOptions(slots=2, context_length=1024)
+
+
+def request(text="Once upon a time", **options):
+    options.setdefault("sampling", Sampling(temperature=0))
+    return EngineRequest(prompt=(Span(text),), **options)
+
+
+async def collect(stream):
+    return [event async for event in stream]
+
+
+@contextlib.asynccontextmanager
+async def engine(path, options=OPTIONS):
+    running = await start_engine(str(path), options)
+    try:
+        yield running
+    finally:
+        await running.close()
+
+
+def gone(pid):
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def wait_until(condition, seconds=15):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+def test_a_sequence_is_accepted_told_and_finished(smollm2):
+    async def main():
+        async with engine(smollm2) as running:
+            return await collect(running.submit(request(max_tokens=8, ignore_eos=True)))
+
+    events = asyncio.run(main())
+    assert isinstance(events[0], Accepted)
+    assert isinstance(events[-1], Finished)
+    assert sum(isinstance(event, Delta) for event in events) == 8
+    assert events[-1].prompt_tokens == events[0].prompt_tokens
+
+
+def test_loading_reports_progress(smollm2):
+    seen = []
+
+    async def main():
+        running = await start_engine(str(smollm2), OPTIONS, seen.append)
+        await running.close()
+
+    asyncio.run(main())
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+
+
+def test_a_refused_prompt_is_raised_and_the_engine_goes_on(smollm2):
+    async def main():
+        async with engine(smollm2) as running:
+            with pytest.raises(ContextLengthExceeded):
+                await collect(running.submit(request("word " * 3000)))
+            return await collect(running.submit(request(max_tokens=2)))
+
+    assert isinstance(asyncio.run(main())[-1], Finished)
+
+
+def test_cancelling_stops_it(smollm2):
+    async def main():
+        async with engine(smollm2) as running:
+            stream = running.submit(request(max_tokens=900, ignore_eos=True))
+            async for event in stream:
+                if isinstance(event, Delta):
+                    stream.cancel()
+                    stream.cancel()
+            return event, await running.status()
+
+    last, status = asyncio.run(main())
+    assert last.reason == "cancelled"
+    assert last.completion_tokens < 900
+    assert status.running == 0
+
+
+def test_killed_in_mid_stream_it_fails_its_requests_and_says_so(smollm2):
+    async def main():
+        running = await start_engine(str(smollm2), OPTIONS)
+        streams = [running.submit(request(max_tokens=900, ignore_eos=True)) for _ in range(3)]
+        first = streams[0]
+        async for event in first:
+            if isinstance(event, Delta):
+                os.kill(running.pid, signal.SIGKILL)
+                break
+        for stream in streams:
+            with pytest.raises(EngineDied, match="signal 9"):
+                await collect(stream)
+        assert not running.alive
+        with pytest.raises(EngineDied):
+            await collect(running.submit(request()))
+        with pytest.raises(EngineDied):
+            await running.status()
+
+    asyncio.run(main())
+
+
+def test_closing_returns_all_memory_and_fails_what_runs(smollm2):
+    async def main():
+        running = await start_engine(str(smollm2), OPTIONS)
+        pid = running.pid
+        stream = running.submit(request(max_tokens=900, ignore_eos=True))
+        async for event in stream:
+            if isinstance(event, Delta):
+                break
+        await running.close()
+        with pytest.raises(ServiceClosed):
+            await collect(stream)
+        await running.close()
+        return pid
+
+    assert gone(asyncio.run(main()))
+
+
+def test_a_worker_that_has_stopped_does_not_stop_the_loop(smollm2):
+    async def main():
+        running = await start_engine(str(smollm2), OPTIONS)
+        os.kill(running.pid, signal.SIGSTOP)
+        for _ in range(20):
+            running.submit(request("word " * 100_000))
+        await running.close()
+        return running.pid
+
+    assert gone(asyncio.run(main()))
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_the_worker_dies_with_its_parent(smollm2, how):
+    program = textwrap.dedent(
+        f"""
+        import asyncio
+        from lmnb.engine.options import LoadOptions
+        from lmnb.engine.process import start_engine
+        async def main():
+            engine = await start_engine({str(smollm2)!r}, LoadOptions(context_length=256))
+            print(engine.pid, flush=True)
+            await asyncio.sleep(60)
+        asyncio.run(main())
+        """
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with parent:
+        worker = int(parent.stdout.readline())
+        assert not gone(worker)
+        parent.send_signal(how)
+    wait_until(lambda: gone(worker))
+
+
+def test_cancelling_a_load_leaves_nothing_behind(smollm2):
+    async def main():
+        before = {child.pid for child in psutil.Process().children()}
+        loading = asyncio.ensure_future(start_engine(str(smollm2), OPTIONS))
+        await asyncio.sleep(0.05)
+        loading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await loading
+        return before
+
+    before = asyncio.run(main())
+    wait_until(lambda: {c.pid for c in psutil.Process().children() if not gone(c.pid)} <= before)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda data: b"", "GGUF|read|magic|empty|EOF"),
+        (lambda data: b"not a model" * 100, "magic"),
+        (lambda data: data[: len(data) // 2], "not within|corrupt|incomplete|bounds"),
+        (lambda data: data[:100], "GGUF|read|fail"),
+    ],
+    ids=["empty", "text", "half", "header"],
+)
+def test_a_damaged_file_says_what_llama_cpp_said(smollm2, tmp_path, damage, reason):
+    path = tmp_path / "damaged.gguf"
+    path.write_bytes(damage(smollm2.read_bytes()))
+    with pytest.raises(LoadFailed, match=reason):
+        asyncio.run(start_engine(str(path), OPTIONS))
+
+
+def test_a_missing_adapter_is_a_failed_load(smollm2):
+    options = LoadOptions(lora=(LoraAdapter("/nowhere/adapter.gguf"),))
+    with pytest.raises(LoadFailed, match=r"adapter\.gguf"):
+        asyncio.run(start_engine(str(smollm2), options))
+
+
+def test_tokens_go_there_and_back(smollm2):
+    async def main():
+        async with engine(smollm2) as running:
+            tokens = await running.tokenize("Grüße, 世界!", add_special=False, parse_special=False)
+            return await running.detokenize(tokens)
+
+    assert asyncio.run(main()) == "Grüße, 世界!"
