@@ -71,8 +71,12 @@ def ps(client: Client, screen: Screen, arguments: Namespace) -> Any:
     if not loaded:
         screen.say(NOTHING_LOADED)
         return None
-    columns = ("IDENTIFIER", "MODEL", "STATUS", "SIZE", "CONTEXT", "PARALLEL", "MEMORY", "TTL")
-    screen.show(Table(columns, [_loaded_row(entry) for entry in loaded]))
+    columns = ["IDENTIFIER", "MODEL", "STATUS", "SIZE", "CONTEXT", "PARALLEL", "MEMORY"]
+    rows = [_loaded_row(entry) for entry in loaded]
+    if any(times := [_time_left(entry) for entry in loaded]):
+        columns.append("TTL")
+        rows = [[*row, time_left] for row, time_left in zip(rows, times, strict=True)]
+    screen.show(Table(columns, rows))
     return None
 
 
@@ -88,7 +92,6 @@ def _loaded_row(entry: Loaded) -> list[str]:
         f"{entry.get('context_length') or 0:,}",
         str(entry.get("parallel") or UNKNOWN),
         size(entry.get("memory_bytes")),
-        _time_left(entry),
     ]
 
 
@@ -113,15 +116,19 @@ def _timestamp(value: Any) -> float | None:
 def load(client: Client, screen: Screen, arguments: Namespace) -> None:
     """Load a model, with a progress bar."""
     began = time.monotonic()
-    with screen.progress(f"Loading {arguments.model}") as move:
-        answer = client.load(arguments.model, given(arguments), move)
+    progress = screen.progress(f"Loading {arguments.model}")
+    try:
+        answer = client.load(arguments.model, given(arguments), progress.move)
+    except BaseException:
+        progress.failed()
+        raise
     seconds = answer.get("load_time_seconds") or time.monotonic() - began
     identifier = answer.get("instance_id") or arguments.model
     config = answer.get("load_config") or {}
     context, slots = config.get("context_length"), config.get("slots") or config.get("parallel")
     details = [f"context {context:,}" if context else "", f"{slots} parallel" if slots else ""]
     tail = ", ".join(detail for detail in details if detail)
-    screen.say(f"{identifier} is loaded ({seconds:.1f} s{', ' + tail if tail else ''}).")
+    progress.done(f"{identifier} is loaded ({seconds:.1f} s{', ' + tail if tail else ''}).")
 
 
 def unload(client: Client, screen: Screen, arguments: Namespace) -> None:

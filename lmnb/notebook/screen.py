@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 from lmnb.notebook.display import Slot
 from lmnb.notebook.tables import Table
@@ -13,8 +11,21 @@ from lmnb.notebook.tables import Table
 BAR = 24
 
 
+class Progress(Protocol):
+    """Something that takes a while."""
+
+    def move(self, share: float) -> None:
+        """It is done to this share: 0.0 to 1.0."""
+
+    def done(self, text: str) -> None:
+        """It is done, and this is what came of it."""
+
+    def failed(self) -> None:
+        """It will not be done; the error follows."""
+
+
 class Screen(Protocol):
-    """Sentences and tables are what was asked for; progress is about the way there."""
+    """Sentences, tables, progress."""
 
     def say(self, text: str) -> None:
         """A sentence, or a few lines."""
@@ -22,8 +33,8 @@ class Screen(Protocol):
     def show(self, table: Table) -> None:
         """A table."""
 
-    def progress(self, label: str) -> Any:
-        """A context manager that gives a function to call with shares from 0.0 to 1.0."""
+    def progress(self, label: str) -> Progress:
+        """The start of something that takes a while."""
 
 
 class NotebookScreen:
@@ -37,18 +48,28 @@ class NotebookScreen:
 
         display(table)
 
-    @contextmanager
-    def progress(self, label: str) -> Iterator[Callable[[float], None]]:
-        """A bar that is rewritten in place and ends full, so that the saved notebook reads well."""
-        slot = Slot()
+    def progress(self, label: str) -> Progress:
+        return NotebookProgress(label)
 
-        def move(share: float) -> None:
-            bar = draw(share)
-            slot.show(f"{label} {bar}", f"{label} `{bar}`")
 
-        move(0.0)
-        yield move
-        move(1.0)
+class NotebookProgress:
+    """A bar that is rewritten in place; what came of it takes its place in the saved notebook."""
+
+    def __init__(self, label: str) -> None:
+        self._label, self._share, self._slot = label, 0.0, Slot()
+        self.move(0.0)
+
+    def move(self, share: float) -> None:
+        self._share = share
+        bar = draw(share)
+        self._slot.show(f"{self._label} {bar}", f"{self._label} `{bar}`")
+
+    def done(self, text: str) -> None:
+        self._slot.show(text, text)
+
+    def failed(self) -> None:
+        text = f"{self._label}: stopped at {self._share:.0%}"
+        self._slot.show(text, text)
 
 
 class TerminalScreen:
@@ -60,23 +81,33 @@ class TerminalScreen:
     def show(self, table: Table) -> None:
         print(table.to_text())
 
-    @contextmanager
-    def progress(self, label: str) -> Iterator[Callable[[float], None]]:
-        watched = sys.stderr.isatty()
+    def progress(self, label: str) -> Progress:
+        return TerminalProgress(label)
 
-        def move(share: float) -> None:
-            if watched:
-                print(f"\r{label} {draw(share)}", end="", file=sys.stderr, flush=True)
 
-        try:
-            yield move
-        finally:
-            if watched:
-                print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+class TerminalProgress:
+    """A bar on the last line of a terminal; nothing in a pipe."""
+
+    def __init__(self, label: str) -> None:
+        self._label, self._watched = label, sys.stderr.isatty()
+
+    def move(self, share: float) -> None:
+        self._write(f"\r{self._label} {draw(share)}")
+
+    def done(self, text: str) -> None:
+        self.failed()
+        print(text)
+
+    def failed(self) -> None:
+        self._write("\r\x1b[K")
+
+    def _write(self, text: str) -> None:
+        if self._watched:
+            print(text, end="", file=sys.stderr, flush=True)
 
 
 def draw(share: float) -> str:
-    """`██████░░░░░░  50 %`, always of the same width."""
+    """`██████░░░░░░  50%`, always of the same width."""
     share = min(max(share, 0.0), 1.0)
     full = round(share * BAR)
     return f"{'█' * full}{'░' * (BAR - full)} {share:4.0%}"

@@ -5,11 +5,11 @@ import os
 from pathlib import Path
 
 import pytest
-from lmnb_stub import KEY, StubServer
 
 from lmnb.errors import ServerNotFound
 from lmnb.notebook import discovery
 from lmnb.notebook.discovery import Connection, find, root_of
+from tests.notebook.stub_server import KEY, StubServer
 
 
 @pytest.fixture

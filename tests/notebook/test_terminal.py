@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ISOLATED, ROOT
-from lmnb_stub import KEY, StubServer
+
+from tests.notebook.kernels import ISOLATED, ROOT
+from tests.notebook.stub_server import KEY, StubServer
 
 pexpect = pytest.importorskip("pexpect")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pexpect needs a Unix terminal")

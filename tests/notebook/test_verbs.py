@@ -2,7 +2,6 @@
 
 import msgspec
 import pytest
-from lmnb_stub import model
 
 from lmnb.engine.options import LoadOptions
 from lmnb.errors import InvalidRequest
@@ -13,6 +12,7 @@ from lmnb.notebook.conversation import Conversation
 from lmnb.notebook.load_options import LOAD_OPTIONS, given
 from lmnb.notebook.options import split
 from lmnb.notebook.verbs import VERBS, find_verb
+from tests.notebook.stub_server import model
 
 
 def parse_load(line: str) -> dict[str, object]:
