@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
+from html import escape
 from typing import Any
 
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
-_BREAKOUT = re.compile(r"<(?=/?(?:details|summary|script|style)\b)", re.IGNORECASE)
+from lmnb.notebook.markdown import close_fence, harmless
 
 
 class Reply(str):
@@ -74,12 +73,12 @@ class Reply(str):
         if self.reasoning:
             open_ = "" if self.text else " open"
             parts.append(f"<details{open_}><summary>Reasoning</summary>\n")
-            parts.append(close_fences(_BREAKOUT.sub("&lt;", self.reasoning.strip())))
+            parts.append(close_fence(harmless(self.reasoning.strip())))
             parts.append("\n</details>\n")
         if self.text:
-            parts.append(close_fences(self.text))
+            parts.append(close_fence(harmless(self.text)))
         if line := note or self.facts:
-            parts.append(f"\n<sub>{line}</sub>")
+            parts.append(f"\n<sub>{escape(line, quote=False)}</sub>")
         return "\n".join(parts)
 
     def to_plain(self, note: str = "") -> str:
@@ -95,17 +94,3 @@ class Reply(str):
         from IPython.display import display
 
         display(self._repr_mimebundle_(), raw=True)
-
-
-def close_fences(text: str) -> str:
-    """`text` with its last code block closed, so that what follows is not part of it."""
-    fence = ""
-    for line in text.splitlines():
-        if not (match := _FENCE.match(line)):
-            continue
-        mark, rest = match.groups()
-        if not fence:
-            fence = mark
-        elif mark.startswith(fence) and not rest.strip():
-            fence = ""
-    return f"{text}\n{fence}" if fence else text

@@ -3,10 +3,8 @@
 import io
 from typing import Any
 
-import pytest
-
 from lmnb.notebook.display import NotebookView, TerminalView
-from lmnb.notebook.reply import Reply, close_fences
+from lmnb.notebook.reply import Reply
 from lmnb.notebook.tables import Table, duration, size
 
 
@@ -34,21 +32,6 @@ def test_the_first_token_shows_at_once_and_the_others_ten_times_a_second() -> No
     assert shown.markdown[1].startswith("a\n")
     assert 9 <= len(shown.markdown) - 3 <= 11
     assert shown.markdown[-1] == f"{text}\n\n<sub>tiny</sub>"
-
-
-@pytest.mark.parametrize(
-    ("text", "closed"),
-    [
-        ("plain", "plain"),
-        ("```python\nx", "```python\nx\n```"),
-        ("```\nx\n```", "```\nx\n```"),
-        ("````\n```\nx", "````\n```\nx\n````"),
-        ("~~~\n```\n", "~~~\n```\n\n~~~"),
-        ("a `x` b", "a `x` b"),
-    ],
-)
-def test_an_open_code_block_does_not_swallow_the_facts(text: str, closed: str) -> None:
-    assert close_fences(text) == closed
 
 
 def test_reasoning_is_folded_and_cannot_break_out() -> None:
