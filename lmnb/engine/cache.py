@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from lmnb.engine.llama import Context, Tokens
+from lmnb.engine.context import Context
+from lmnb.engine.vocab import Tokens
 
 WORTHWHILE = 16
 """Shorter prefixes are not worth a copy, a save or a wait."""

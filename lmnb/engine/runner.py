@@ -9,21 +9,25 @@ import llama_cpp as lib
 import msgspec
 
 from lmnb.engine.cache import KVCache
+from lmnb.engine.context import Context
 from lmnb.engine.cpu import usable_cores
 from lmnb.engine.events import Accepted, Failed, ModelFacts, SequenceEvent
 from lmnb.engine.limits import check_load, check_request
-from lmnb.engine.llama import Context, Model, Tokens, as_tokens
 from lmnb.engine.log import EngineLog
+from lmnb.engine.model import Model
 from lmnb.engine.options import EngineRequest, LoadOptions
 from lmnb.engine.sampling import Sampler
 from lmnb.engine.scheduler import Scheduler
 from lmnb.engine.sequence import Sequence
 from lmnb.engine.threads import ThreadGovernor
+from lmnb.engine.vocab import Tokens, as_tokens
 from lmnb.errors import ContextLengthExceeded, InvalidRequest, LmnbError, QueueFull
 
 DEFAULT_CONTEXT = 4096
 MANY_SLOTS = 4
-"""Beyond so many slots the KV cache is split by default: see docs/architecture.md."""
+SEPARATE_CELLS = 32768
+"""More slots than that get a KV cache each, unless that makes more cells than this: separate caches
+are faster for many unrelated requests, a shared one costs less memory (docs/architecture.md)."""
 
 
 class Runner:
@@ -126,7 +130,7 @@ class Runner:
             context = min(self.model.train_context or DEFAULT_CONTEXT, DEFAULT_CONTEXT)
         unified = options.kv_unified
         if unified is None:
-            unified = options.slots <= MANY_SLOTS
+            unified = options.slots <= MANY_SLOTS or options.slots * context > SEPARATE_CELLS
         return msgspec.structs.replace(options, context_length=context, kv_unified=unified)
 
     def _facts(self, threads: int, start: float) -> ModelFacts:

@@ -19,9 +19,10 @@ import llama_cpp as lib
 import numpy as np
 from numpy.typing import NDArray
 
+from lmnb.engine.context import Logits
 from lmnb.engine.events import Alternative, TokenLogprob
-from lmnb.engine.llama import Logits, Tokens, Vocab
 from lmnb.engine.options import Sampling
+from lmnb.engine.vocab import Tokens, Vocab
 from lmnb.errors import EngineError
 
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])

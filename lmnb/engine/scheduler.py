@@ -7,7 +7,9 @@ from time import perf_counter
 
 import numpy as np
 
+from lmnb.engine.batch import Batch
 from lmnb.engine.cache import WORTHWHILE, KVCache, Lane, common_prefix
+from lmnb.engine.context import Context, Logits
 from lmnb.engine.events import (
     EngineStatus,
     Failed,
@@ -15,7 +17,7 @@ from lmnb.engine.events import (
     Prefill,
     SequenceEvent,
 )
-from lmnb.engine.llama import Batch, Context, Logits, Model
+from lmnb.engine.model import Model
 from lmnb.engine.sampling import logprob
 from lmnb.engine.sequence import Sequence
 from lmnb.engine.threads import ThreadGovernor

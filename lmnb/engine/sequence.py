@@ -8,9 +8,9 @@ import numpy as np
 
 from lmnb.engine.detokenizer import Detokenizer
 from lmnb.engine.events import Delta, Finished, FinishReason, Timings, TokenLogprob
-from lmnb.engine.llama import Tokens
 from lmnb.engine.options import EngineRequest
 from lmnb.engine.sampling import Sampler
+from lmnb.engine.vocab import Tokens
 
 
 class Sequence:

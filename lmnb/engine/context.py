@@ -1,0 +1,200 @@
+"""llama.cpp's context: a KV cache and the graphs that use it.
+
+Everything llama.cpp answers with an abort instead of an error is made unreachable here and in
+`batch.py`: batches are bounded, rows without logits cannot be read, partial copies between streams
+cannot be asked for (the `GGML_ASSERT`s of `llama-context.cpp` and `llama-kv-cache.cpp`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+from typing import Any
+
+import llama_cpp as lib
+import numpy as np
+from numpy.typing import NDArray
+
+from lmnb.engine.batch import Batch
+from lmnb.engine.log import EngineLog
+from lmnb.engine.model import Model
+from lmnb.engine.options import LoadOptions
+from lmnb.engine.residency import anonymous_regions, release_zeros
+from lmnb.errors import LoadFailed
+
+Logits = NDArray[np.float32]
+
+CACHE_TYPES = {
+    "f32": lib.GGML_TYPE_F32,
+    "f16": lib.GGML_TYPE_F16,
+    "bf16": 30,  # GGML_TYPE_BF16, which llama_cpp does not name
+    "q8_0": lib.GGML_TYPE_Q8_0,
+    "q5_1": lib.GGML_TYPE_Q5_1,
+    "q5_0": lib.GGML_TYPE_Q5_0,
+    "q4_1": lib.GGML_TYPE_Q4_1,
+    "q4_0": lib.GGML_TYPE_Q4_0,
+    "iq4_nl": lib.GGML_TYPE_IQ4_NL,
+}
+
+
+class AbortFlag:
+    """Tells llama.cpp, from another thread, to abandon the call it is in.
+
+    llama.cpp asks a C function after each of a thousand nodes of a graph; a Python function there
+    would double a step's time. libc's `strlen` of a string that is empty or not is that function.
+    """
+
+    def __init__(self) -> None:
+        libc = ctypes.cdll.msvcrt if os.name == "nt" else ctypes.CDLL(None)
+        self._text = ctypes.create_string_buffer(2)
+        self._function = ctypes.cast(libc.strlen, lib.ggml_abort_callback)
+
+    def attach(self, context: Any) -> None:
+        lib.llama_set_abort_callback(context, self._function, ctypes.addressof(self._text))
+
+    def set(self) -> None:
+        self._text[0] = b"!"
+
+    def clear(self) -> None:
+        self._text[0] = b"\0"
+
+
+class Context:
+    """A KV cache and the graphs that use it. `lanes` sequences can be resident at once."""
+
+    def __init__(
+        self, model: Model, options: LoadOptions, lanes: int, threads: int, log: EngineLog
+    ) -> None:
+        self.model = model
+        params = lib.llama_context_default_params()
+        params.n_ctx = options.context_length
+        if not options.kv_unified:
+            params.n_ctx = (options.context_length or 0) * lanes
+        params.n_batch = options.batch_size
+        params.n_ubatch = min(options.micro_batch_size, options.batch_size)
+        params.n_seq_max = lanes
+        # The default reserves n_batch rows of the vocabulary: 514 MiB instead of 34 for gemma-3.
+        params.n_outputs_max = lanes
+        params.n_threads = params.n_threads_batch = threads
+        params.flash_attn_type = {None: -1, False: 0, True: 1}[options.flash_attention]
+        params.offload_kqv = options.offload_kv_cache
+        params.type_k = CACHE_TYPES[options.cache_type_k]
+        params.type_v = CACHE_TYPES[options.cache_type_v]
+        params.swa_full = options.swa_full
+        params.kv_unified = bool(options.kv_unified)
+        params.rope_freq_base = options.rope_freq_base or 0.0
+        params.rope_freq_scale = options.rope_freq_scale or 0.0
+        params.no_perf = True
+        self._stack = contextlib.ExitStack()
+        before = anonymous_regions()
+        self.handle = lib.llama_init_from_model(model.handle, params)
+        if not self.handle:
+            raise LoadFailed(
+                f"llama.cpp could not make a context: {log.errors() or 'no reason given'}"
+            )
+        self._stack.callback(lib.llama_free, self.handle)
+        self.memory = lib.llama_get_memory(self.handle)
+        self.length: int = lib.llama_n_ctx_seq(self.handle)
+        self.cells: int = lib.llama_n_ctx(self.handle)
+        self.batch_size: int = lib.llama_n_batch(self.handle)
+        self.micro_batch_size: int = lib.llama_n_ubatch(self.handle)
+        self.unified = bool(options.kv_unified)
+        self.threads = threads
+        if not options.mlock:
+            release_zeros(anonymous_regions() - before)
+        self._attach(options, log)
+        self._abort = AbortFlag()
+        if not (
+            lib.llama_model_is_recurrent(model.handle) or lib.llama_model_is_hybrid(model.handle)
+        ):  # their state could not be taken back
+            self._abort.attach(self.handle)
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def abandon(self) -> None:
+        """Make the `decode` that another thread is in return 2, soon."""
+        self._abort.set()
+
+    def set_threads(self, threads: int) -> None:
+        """Threads of the next call. Cheap: may change each step."""
+        if threads != self.threads:
+            self.threads = threads
+            lib.llama_set_n_threads(self.handle, threads, threads)
+
+    def decode(self, batch: Batch) -> int:
+        """0: computed. 1: no room in the KV cache, nothing changed. 2: abandoned; what the batch
+        put into the cache must be cut off again. Below 0: the graph failed."""
+        self._abort.clear()
+        batch.struct.n_tokens = batch.size
+        return int(lib.llama_decode(self.handle, batch.struct))
+
+    def logits(self, rows: int) -> Logits:
+        """The logits of the last call, (rows, vocabulary), in the order they were asked for.
+
+        A view of llama.cpp's own buffer: valid until the next call.
+        """
+        pointer = lib.llama_get_logits(self.handle)
+        if not pointer:
+            raise RuntimeError("llama.cpp computed no logits")
+        size = rows * self.model.vocab.size
+        view = np.ctypeslib.as_array(pointer, shape=(size,))
+        return view.reshape(rows, self.model.vocab.size)
+
+    # -- the KV cache -------------------------------------------------------------------------
+
+    def drop(self, lane: int) -> None:
+        """Forget a lane."""
+        lib.llama_memory_seq_rm(self.memory, lane, -1, -1)
+
+    def cut(self, lane: int, keep: int) -> bool:
+        """Keep the first `keep` tokens of a lane. False, and the lane dropped, where the memory
+        cannot be cut there: a sliding window that has moved on, a recurrent state."""
+        if keep > 0:
+            first: int = lib.llama_memory_seq_pos_min(self.memory, lane)
+            if 0 <= first <= max(0, keep - max(self.model.window, 1)) and lib.llama_memory_seq_rm(
+                self.memory, lane, keep, -1
+            ):
+                return True
+        self.drop(lane)
+        return keep == 0
+
+    def copy(self, source: int, target: int) -> None:
+        """Make `target` hold all that `source` holds (shared cells in a unified cache)."""
+        self.drop(target)
+        lib.llama_memory_seq_cp(self.memory, source, target, -1, -1)
+
+    def save(self, lane: int) -> NDArray[np.uint8] | None:
+        """A lane's state, to be given to `restore` later; None if llama.cpp will not give it."""
+        size: int = lib.llama_state_seq_get_size(self.handle, lane)
+        if not size:
+            return None
+        state = np.empty(size, np.uint8)
+        pointer = state.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        written: int = lib.llama_state_seq_get_data(self.handle, pointer, size, lane)
+        return state if written == size else None
+
+    def restore(self, lane: int, state: NDArray[np.uint8]) -> bool:
+        """Put a saved state into a lane. False, and the lane dropped, if it does not fit."""
+        pointer = state.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        if lib.llama_state_seq_set_data(self.handle, pointer, len(state), lane):
+            return True
+        self.drop(lane)
+        return False
+
+    def _attach(self, options: LoadOptions, log: EngineLog) -> None:
+        if not options.lora:
+            return
+        adapters: list[Any] = []
+        for lora in options.lora:
+            adapter = lib.llama_adapter_lora_init(self.model.handle, lora.path.encode())
+            if not adapter:
+                self.close()
+                raise LoadFailed(f"The LoRA adapter {lora.path!r} was refused: {log.errors()}")
+            adapters.append(adapter)
+        handles = (lib.llama_adapter_lora_p_ctypes * len(adapters))(*adapters)
+        scales = (ctypes.c_float * len(adapters))(*(lora.scale for lora in options.lora))
+        if lib.llama_set_adapters_lora(self.handle, handles, len(adapters), scales):
+            self.close()
+            raise LoadFailed(f"The LoRA adapters do not fit this model: {log.errors()}")

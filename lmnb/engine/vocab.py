@@ -1,0 +1,84 @@
+"""Text to token ids and back, as the loaded model does it."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import llama_cpp as lib
+import numpy as np
+from numpy.typing import NDArray
+
+from lmnb.errors import InvalidRequest
+
+Tokens = NDArray[np.int32]
+
+
+def as_tokens(tokens: Sequence[int]) -> Tokens:
+    return np.asarray(tokens, np.int32)
+
+
+class Vocab:
+    """Text to token ids and back."""
+
+    def __init__(self, model: Any) -> None:
+        self.handle = lib.llama_model_get_vocab(model)
+        self.size: int = lib.llama_vocab_n_tokens(self.handle)
+        self.bos: int = lib.llama_vocab_bos(self.handle)
+        self.eos: int = lib.llama_vocab_eos(self.handle)
+        self.add_bos: bool = lib.llama_vocab_get_add_bos(self.handle)
+        self._pieces: dict[int, bytes] = {}
+        self._buffer = ctypes.create_string_buffer(512)
+
+    def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
+        """Token ids of `text`. `parse_special`: control-token text stands for the token."""
+        data = text.encode("utf-8", "replace")
+        room = len(data) + 8
+        while True:
+            out = (ctypes.c_int32 * room)()
+            n = lib.llama_tokenize(
+                self.handle, data, len(data), out, room, add_special, parse_special
+            )
+            if n >= 0:
+                return out[:n]
+            if n == -(2**31):
+                raise InvalidRequest("The text is too long to be tokenised.")
+            room = -n
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of a token as text; of a control token, nothing."""
+        piece = self._pieces.get(token)
+        if piece is None:
+            piece = self._pieces[token] = self.render(token, special=False)
+        return piece
+
+    def render(self, token: int, *, special: bool) -> bytes:
+        if not 0 <= token < self.size:
+            return b""
+        n = lib.llama_token_to_piece(
+            self.handle, token, self._buffer, len(self._buffer), 0, special
+        )
+        if n < 0:
+            self._buffer = ctypes.create_string_buffer(-n)
+            return self.render(token, special=special)
+        return self._buffer.raw[:n]
+
+    def is_end(self, token: int) -> bool:
+        """End of generation: EOS, EOT and their like."""
+        return bool(lib.llama_vocab_is_eog(self.handle, token))
+
+    @functools.cached_property
+    def end_tokens(self) -> Tokens:
+        return np.array([t for t in range(self.size) if self.is_end(t)], np.int32)
+
+    def text(self, token: int) -> str:
+        return "" if token < 0 else self.render(token, special=True).decode("utf-8", "replace")
+
+    def control_texts(self) -> tuple[str, ...]:
+        """Text of every token that is only parsed when control tokens are asked for."""
+        mask = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN
+        attr, handle = lib.llama_vocab_get_attr, self.handle
+        found = (self.text(t) for t in range(self.size) if attr(handle, t) & mask)
+        return tuple(dict.fromkeys(text for text in found if text))
