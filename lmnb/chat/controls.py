@@ -20,7 +20,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
-__all__ = ["CUT", "ControlTokens", "without_marks"]
+__all__ = ["CUT", "ControlTokens", "stripped", "without_marks"]
 
 OPEN, CLOSE, JOINT, CUT = "\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3"
 _MARKS = re.compile("([\ufdd0-\ufdd3])")
@@ -32,6 +32,18 @@ _ESCAPE_LIKE = re.compile(r"(\\u)(?=fdd[0-3])", re.IGNORECASE)
 def without_marks(text: str) -> str:
     """`text` without the characters used as marks."""
     return _MARKS.sub("", text)
+
+
+def stripped(text: str, characters: str | None, *, left: bool, right: bool) -> str:
+    """`text.strip(characters)`, past marks whose token the template has already cut away."""
+    while True:
+        before = text
+        if left:
+            text = text.lstrip(characters).lstrip(CLOSE)
+        if right:
+            text = text.rstrip(characters).rstrip(OPEN)
+        if text == before:
+            return text
 
 
 class ControlTokens:

@@ -14,11 +14,11 @@ from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 from jinja2.exceptions import SecurityError
 from jinja2.utils import Namespace
 
-__all__ = ["CHARS_PER_UNIT", "Meter", "OverBudget", "weigh"]
+__all__ = ["CHARS_PER_UNIT", "UNITS", "Meter", "OverBudget", "weigh"]
 
 CHARS_PER_UNIT = 64
-BASE_UNITS = 400_000
-CPU_SECONDS = 0.8
+UNITS = 300_000
+CPU_SECONDS = 0.6
 MAX_DEPTH = 64
 _CLOCK_EVERY = 4_096
 
@@ -28,15 +28,15 @@ class OverBudget(SecurityError):
 
 
 class Meter:
-    """The budget of one render: `units` more than the base, which every conversation gets."""
+    """The budget of one render."""
 
     __slots__ = ("_clock_at", "_deadline", "depth", "left")
 
-    def __init__(self, units: int = 0) -> None:
-        self.left = BASE_UNITS + units
+    def __init__(self, units: int = UNITS) -> None:
+        self.left = units
         self.depth = 0
-        self._clock_at = self.left - _CLOCK_EVERY
-        self._deadline = time.thread_time() + CPU_SECONDS + units / BASE_UNITS
+        self._clock_at = max(self.left - _CLOCK_EVERY, 0)
+        self._deadline = time.thread_time() + CPU_SECONDS * max(1.0, units / UNITS)
 
     def spend(self, units: int) -> None:
         """Raises OverBudget when the units are used up."""
@@ -70,11 +70,13 @@ class Meter:
     def _look_at_the_clock(self) -> None:
         if self.left < 0 or time.thread_time() > self._deadline:
             raise OverBudget("it takes more steps than a chat template may")
-        self._clock_at = self.left - _CLOCK_EVERY
+        self._clock_at = max(self.left - _CLOCK_EVERY, 0)
 
 
 def weigh(value: object, limit: int) -> int:
-    """Units for touching all of `value`, shared parts as often as they appear; stops past `limit`.
+    """Units for touching all of `value`, shared parts as often as they appear.
+
+    Stops at the first number above `limit`, which nobody can pay.
 
     A list that holds itself twice, thirty levels deep, is small in memory and endless to print,
     compare or hash: whoever does that asks here first.

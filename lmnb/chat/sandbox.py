@@ -7,11 +7,8 @@ to it is escaped for HTML. Beside jinja2's own sandbox there are two walls:
 
 - Only the methods, filters and tests that are listed can be used.
 - Everything that can take long pays a `Meter` first. Jinja compiles to Python, so what has no hook
-  of its own (loops, comparisons, slices, `~`) becomes a filter, by rewriting the syntax tree.
-  Nothing is computed while compiling.
+  of its own becomes a filter (`metering.py`). Nothing is computed while compiling.
 """
-
-# ruff: noqa: N802, N815  (visit_For: jinja2 finds these methods by the names of its nodes)
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ import datetime
 from contextvars import ContextVar
 from itertools import islice
 from types import BuiltinMethodType
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator
@@ -32,17 +29,19 @@ from jinja2.runtime import BlockReference, Context, LoopContext, Macro, Template
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.tests import TESTS
 from jinja2.utils import Cycler, Joiner, Namespace, pass_context
-from jinja2.visitor import NodeTransformer
 
 from lmnb.chat import operations
 from lmnb.chat.controls import ControlTokens
+from lmnb.chat.filters import filters, tests
 from lmnb.chat.meter import Meter
+from lmnb.chat.metering import Metering
 
 __all__ = ["Raised", "Sandbox"]
 
 MAX_SOURCE = 256 * 1024
-MAX_TOKENS = 40_000
-"""The largest of 70 real templates has 17 KB and 4,000 tokens."""
+MAX_TOKENS = 20_000
+"""The largest of 70 real templates has 17 KB and 3,770 tokens."""
+_CALL_UNITS = 4
 
 _METHODS: dict[type, frozenset[str]] = {
     str: frozenset(
@@ -98,8 +97,8 @@ class Sandbox(SandboxedEnvironment):
             finalize=self._finalize,
         )
         self.controls = controls
-        self.filters = operations.filters(FILTERS, _meter, controls)
-        self.tests = operations.tests(TESTS, _meter)
+        self.filters = filters(FILTERS, _meter, controls)
+        self.tests = tests(TESTS, _meter)
         del self.globals["lipsum"]
         self.globals |= {
             "namespace": _namespace,
@@ -135,7 +134,7 @@ class Sandbox(SandboxedEnvironment):
         return self.constant(operations.text_of(value, _meter.get()))
 
     def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
-        tree = _Metering().visit(source)
+        tree = Metering().visit(source)
         tree.set_environment(self)
         return super()._generate(tree, *args, **kwargs)
 
@@ -170,7 +169,7 @@ class Sandbox(SandboxedEnvironment):
             ):  # jinja2's, for functions that take a context
                 kwargs.pop(scope, None)
             return operations.call_method(self, self.controls, meter, obj, args, kwargs)
-        meter.spend(1 + len(args) + len(kwargs))
+        meter.spend(_CALL_UNITS + len(args) + len(kwargs))
         if isinstance(obj, LoopContext):  # a recursive loop calls itself
             args = tuple(meter.each(values) for values in args)
         elif not isinstance(obj, Macro):
@@ -184,81 +183,6 @@ class Sandbox(SandboxedEnvironment):
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         return operations.binary(_meter.get(), operator, left, right)
-
-
-class _Metering(NodeTransformer):
-    """Puts a paying filter around what the sandbox could not see otherwise."""
-
-    def visit_For(self, node: nodes.For) -> nodes.Node:
-        node.iter = _filter("each item", node.iter)
-        return self.generic_visit(node)
-
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
-        node.nodes = [_filter("as text", part) for part in node.nodes]
-        return self.generic_visit(node)
-
-    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
-        if isinstance(node.arg, nodes.Slice):
-            node.node = _filter("to slice", node.node)
-        return self.generic_visit(node)
-
-    def visit_Pair(self, node: nodes.Pair) -> nodes.Node:
-        if not isinstance(node.key, nodes.Const):
-            node.key = _filter("all of it", node.key)
-        return self.generic_visit(node)
-
-    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
-        first, *more = node.ops
-        if more:
-            node.expr = _filter("all of it", node.expr)
-            for operand in node.ops:
-                operand.expr = _filter("all of it", operand.expr)
-        elif not _is_cheap(node.expr, first):
-            compared = _filter("compared", node.expr, nodes.Const(first.op), first.expr)
-            return self.generic_visit(compared)
-        return self.generic_visit(node)
-
-    def visit_Const(self, node: nodes.Const) -> nodes.Node:
-        operations.check_integer(node.value)
-        return node
-
-    def visit_NSRef(self, node: nodes.NSRef) -> nodes.Node:
-        if node.attr.startswith("_"):
-            _refuse(node, "names that begin with an underscore")
-        return node
-
-    def visit_Filter(self, node: nodes.Filter) -> nodes.Node:
-        if node.dyn_args or node.dyn_kwargs:
-            _refuse(node, "* and ** in the arguments of filters and tests")
-        return self.generic_visit(node)
-
-    visit_Test = visit_Filter
-
-    def visit_Include(self, node: nodes.Node) -> NoReturn:
-        _refuse(node, "other templates, or {% autoescape %}")
-
-    visit_Import = visit_FromImport = visit_Extends = visit_Include
-    visit_EvalContextModifier = visit_ScopedEvalContextModifier = visit_Include
-
-
-def _filter(name: str, node: nodes.Node, *args: nodes.Expr) -> nodes.Filter:
-    return nodes.Filter(
-        cast(nodes.Expr, node), name, list(args), [], None, None, lineno=node.lineno
-    )
-
-
-def _is_cheap(left: nodes.Expr, operand: nodes.Operand) -> bool:
-    """`role == 'user'`, `role in ['user', 'tool']`: nothing in it can be long."""
-    right = operand.expr
-    if operand.op in ("in", "notin"):
-        return isinstance(right, (nodes.List, nodes.Tuple)) and all(
-            isinstance(item, nodes.Const) for item in right.items
-        )
-    return isinstance(left, nodes.Const) or isinstance(right, nodes.Const)
-
-
-def _refuse(node: nodes.Node, what: str) -> NoReturn:
-    raise TemplateSyntaxError(f"chat templates may not use {what}", node.lineno)
 
 
 def _namespace(*args: Any, **kwargs: Any) -> Namespace:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from lmnb.chat.controls import CUT, ControlTokens, without_marks
 from lmnb.chat.message import Message
-from lmnb.chat.meter import Meter, OverBudget
+from lmnb.chat.meter import UNITS, Meter, OverBudget
 from lmnb.chat.sandbox import Raised, Sandbox
 from lmnb.chat.shapes import shapes
 from lmnb.errors import InvalidRequest
@@ -39,8 +40,11 @@ Such a model does not end its turn with a token; a stop string of "\\nUser:" end
 
 _Attempt = tuple[tuple[Message, ...], Callable[[str], Any], list[Any] | None]
 
+_HOPELESS = (OverBudget, RecursionError, MemoryError)
 _PROBE = "lmnb-probe"
+_PROBE_UNITS = 20_000
 _MAX_ERROR = 500
+_SURROGATES = re.compile("[\ud800-\udfff]")  # JSON may hold half a character; UTF-8 may not
 
 
 class ChatTemplate:
@@ -95,7 +99,7 @@ class ChatTemplate:
             raise InvalidRequest(
                 "The last message must be the assistant's to be continued.", param="messages"
             )
-        meter = Meter(_length(messages) // 4 + 500 * len(messages))
+        meter = Meter(_budget(messages))
         refusal: InvalidRequest | None = None
         for shape, parse, no_tools in _attempts(messages, tools):
             given = self._variables(tools or no_tools, variables)
@@ -104,13 +108,14 @@ class ChatTemplate:
             try:
                 text = self._run(given, meter)
             except InvalidRequest as error:
-                if isinstance(error.__cause__, OverBudget):
+                if isinstance(error.__cause__, _HOPELESS):
                     raise
                 # The template's own words say most, and the last ones name what cannot be mended.
                 if refusal is None or error.param is not None:
                     refusal = error
             else:
-                return self._controls.pieces(_cut(text) if continue_final else text)
+                text = _SURROGATES.sub("\ufffd", _cut(text) if continue_final else text)
+                return self._controls.pieces(text)
         assert refusal is not None
         raise refusal
 
@@ -134,7 +139,7 @@ class ChatTemplate:
             "functions": protect(json.dumps(tools, indent=4, default=dict)) if tools else "",
             "datetime": datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
             **_copy(dict(variables), protect),
-            "tools": None if tools is None else _copy(list(tools), protect),
+            "tools": None if tools is None else _copy(tools, protect),
         }
 
     def _conversation(
@@ -176,18 +181,16 @@ class ChatTemplate:
         return form
 
     def _wants_parts(self) -> bool:
-        """Whether content must be a list of parts: with a plain string the text is lost."""
-        for in_parts in (False, True):
-            self._content_in_parts = in_parts
-            try:
-                pieces = self.render([Message("user", _PROBE)])
-            except InvalidRequest as error:
-                if isinstance(error.__cause__, OverBudget):
-                    break
-                continue
-            if any(_PROBE in text for text, _ in pieces):
-                return in_parts
-        return False
+        """Whether content must be a list of parts: as a plain string it does not appear."""
+        return not self._shows(_PROBE) and self._shows([{"type": "text", "text": _PROBE}])
+
+    def _shows(self, content: object) -> bool:
+        given = self._variables([], {})
+        given |= {"messages": [{"role": "user", "content": content}], "add_generation_prompt": True}
+        try:
+            return _PROBE in self._run(given, Meter(_PROBE_UNITS))
+        except InvalidRequest:
+            return False
 
     def _invalid(self, what: str, error: Exception) -> InvalidRequest:
         of = f" of {self.name}" if self.name else ""
@@ -236,14 +239,16 @@ def _copy(value: Any, text: Callable[[str], str]) -> Any:
     return text(str(value))
 
 
-def _length(messages: Sequence[Message]) -> int:
-    """Characters in a conversation: a long one may take longer."""
-    return sum(
+def _budget(messages: Sequence[Message]) -> int:
+    """Units for a conversation. Some honest templates look at every turn from every turn."""
+    turns = len(messages)
+    characters = sum(
         len(message.content)
         + len(message.reasoning)
         + sum(len(call.arguments) for call in message.tool_calls)
         for message in messages
     )
+    return UNITS + characters // 4 + min(500 * turns + 8 * turns**2, 5 * UNITS)
 
 
 def _cut(text: str) -> str:
