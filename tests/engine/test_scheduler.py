@@ -98,7 +98,7 @@ def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(runner):
     assert isinstance(reply.end, Failed)
     assert reply.end.kind == "ContextLengthExceeded"
     assert "1024" in reply.end.message
-    assert "2000" in reply.end.message
+    assert "2001" in reply.end.message
 
 
 @pytest.mark.parametrize(
