@@ -54,7 +54,8 @@ class LineParser(argparse.ArgumentParser):
         raise Helped(self.format_help().rstrip())
 
     def error(self, message: str) -> NoReturn:
-        raise InvalidRequest(f"{self.prog}: {message}. `{self.prog} --help` lists the options.")
+        message = message.removeprefix("argument ")
+        raise InvalidRequest(f"{self.prog}: {message} (see `{self.prog} --help`)")
 
 
 def split(line: str) -> list[str]:

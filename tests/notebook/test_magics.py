@@ -1,10 +1,12 @@
 """`%lms` and `%%lms` in a real kernel, against the contract's stub."""
 
+import subprocess
+import sys
 import time
 
 import pytest
 
-from tests.notebook.kernels import Kernel
+from tests.notebook.kernels import ROOT, Kernel
 from tests.notebook.stub_server import KEY, StubServer, model
 
 
@@ -255,3 +257,11 @@ def test_an_unreachable_server_is_one_line(stub: StubServer) -> None:
         )
     finally:
         lonely.close()
+
+
+def test_importing_lmnb_is_free() -> None:
+    """Jupyter imports it at every start, and so does every script that only wants a client."""
+    code = "import sys, lmnb; print([m for m in sys.modules if m in set('%s'.split())])"
+    heavy = "httpx openai IPython tornado llama_cpp huggingface_hub numpy pydantic jinja2"
+    ran = subprocess.run([sys.executable, "-c", code % heavy], capture_output=True, cwd=ROOT)
+    assert ran.stdout.strip() == b"[]"

@@ -1,10 +1,12 @@
 """Plain IPython: text goes to the terminal as it comes; nobody is asked where nobody sits."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.notebook.kernels import ISOLATED, ROOT
@@ -47,9 +49,7 @@ def test_tables_and_json_are_text(environ: dict[str, str]) -> None:
     assert '"key": "tiny"' in ran.stdout
 
 
-def test_an_error_is_one_line_on_stderr_and_the_exit_status(
-    environ: dict[str, str], stub: StubServer
-) -> None:
+def test_an_error_is_one_line_on_stderr(environ: dict[str, str], stub: StubServer) -> None:
     stub.answer = [{"status": 404, "code": "model_not_found", "message": "No such model."}]
     ran = ipython("%load_ext lmnb\nget_ipython().run_cell_magic('lms', '', 'hi')", environ)
     assert "UsageError: No such model." in ran.stderr
@@ -79,6 +79,26 @@ def test_in_a_terminal_without_a_server_one_is_offered(environ: dict[str, str]) 
     child.expect("In \\[2\\]")
     child.sendline("exit")
     child.expect(pexpect.EOF)
+
+
+def test_a_server_started_from_a_terminal_answers_and_ends_with_it(
+    environ: dict[str, str],
+) -> None:
+    environ = {k: v for k, v in environ.items() if not k.startswith("LMNB_")}
+    command = ["-m", "IPython", "--no-banner", "--simple-prompt", "--colors=nocolor"]
+    child = pexpect.spawn(sys.executable, command, env=environ, timeout=60, encoding="utf-8")
+    child.expect("In \\[1\\]")
+    child.sendline("%load_ext lmnb")
+    child.expect("\\[Y/n\\]")
+    child.sendline("")
+    child.expect("it serves at http://127.0.0.1:[0-9]+/v1")
+    child.sendline("%lms ls")
+    child.expect("smollm2-135m-instruct")
+    [file] = Path(environ["JUPYTER_RUNTIME_DIR"]).glob("lmnb-*.json")
+    server = psutil.Process(json.loads(file.read_text())["pid"])
+    child.sendline("exit")
+    child.expect(pexpect.EOF)
+    assert not psutil.wait_procs([server], timeout=10)[1]
 
 
 def test_control_c_in_a_terminal_keeps_the_text(environ: dict[str, str], stub: StubServer) -> None:
