@@ -84,6 +84,8 @@ class ModelManager:
 
         Raises ModelNotFound, LoadFailed, ServiceClosed.
         """
+        if name in self._loads:
+            return await self._wait(name)
         model = self._loaded.get(name)
         if model is None:
             record = await self.find(name)
@@ -183,10 +185,15 @@ class ModelManager:
             load = self._loads[identifier] = _Load(task, listeners)
         if progress:
             load.listeners.append(progress)
+        return await self._wait(identifier)
+
+    async def _wait(self, identifier: str) -> LoadedModel:
+        """A caller that goes away leaves the load to the others."""
+        task = self._loads[identifier].task
         try:
-            return await asyncio.shield(load.task)
+            return await asyncio.shield(task)
         except asyncio.CancelledError:
-            if load.task.cancelled():
+            if task.cancelled():
                 raise ServiceClosed(f"The load of '{identifier}' was cancelled.") from None
             raise
 
