@@ -111,3 +111,5 @@ class EngineRequest(msgspec.Struct, frozen=True, kw_only=True):
     logprobs: int | None = None
     """None: no log-probabilities. n: for each token, its own and the n best alternatives (0 to 20)."""
     ignore_eos: bool = False
+    visible: tuple[str, ...] = ()
+    """Control tokens to show as text where the model writes them: the marks of its reasoning."""

@@ -77,7 +77,8 @@ class Runner:
         except LmnbError as error:
             return Failed(id, type(error).__name__, error.message, error.param)
         sampler.observe(tokens)
-        self.scheduler.add(Sequence(id, tokens, request, sampler))
+        visible = self.model.vocab.controls(request.visible)
+        self.scheduler.add(Sequence(id, tokens, request, sampler, visible))
         return Accepted(id, len(tokens))
 
     def _read(self, request: EngineRequest) -> Tokens:

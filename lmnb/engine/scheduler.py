@@ -251,9 +251,12 @@ class Scheduler:
             chance = logprob(row, token, request.logprobs, vocab)
         sequence.append(token)
         self._totals["tokens"] += 1
-        delta = None if ended else sequence.delta(vocab.piece(token), chance)
-        if delta is not None:
-            self._events.append(delta)
+        if not ended:
+            shown = token in sequence.visible
+            data = vocab.render(token, special=True) if shown else vocab.piece(token)
+            delta = sequence.delta(data, chance)
+            if delta is not None:
+                self._events.append(delta)
         reason = self._end(sequence, ended)
         if reason is not None:
             self._finish(sequence, reason)

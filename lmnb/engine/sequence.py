@@ -21,10 +21,18 @@ class Sequence:
     prefills them again.
     """
 
-    def __init__(self, id: int, tokens: Tokens, request: EngineRequest, sampler: Sampler) -> None:
+    def __init__(
+        self,
+        id: int,
+        tokens: Tokens,
+        request: EngineRequest,
+        sampler: Sampler,
+        visible: frozenset[int] = frozenset(),
+    ) -> None:
         self.id = id
         self.request = request
         self.sampler = sampler
+        self.visible = visible
         self.prompt_length = len(tokens)
         self.length = len(tokens)
         self.computed = 0

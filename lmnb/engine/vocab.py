@@ -76,6 +76,11 @@ class Vocab:
     def text(self, token: int) -> str:
         return "" if token < 0 else self.render(token, special=True).decode("utf-8", "replace")
 
+    def controls(self, texts: Sequence[str]) -> frozenset[int]:
+        """The tokens that stand for these texts, of those that are one token."""
+        read = (self.tokenize(t, add_special=False, parse_special=True) for t in texts)
+        return frozenset(ids[0] for ids in read if len(ids) == 1)
+
     def control_texts(self) -> tuple[str, ...]:
         """Text of every token that is only parsed when control tokens are asked for."""
         mask = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN

@@ -156,6 +156,7 @@ class Generations:
         """
         model = await self.manager.get(request.model)
         spans: tuple[Span, ...] = ()
+        stop, visible = request.stop, tuple[str, ...]()
         parser = None
         if request.messages is not None:
             spans, parser = await asyncio.to_thread(
@@ -164,6 +165,8 @@ class Generations:
                 continue_final=request.continue_final,
                 variables=request.template_kwargs,
             )
+            stop += model.prompts.stop
+            visible = model.prompts.visible
         elif request.text is not None:
             spans = (Span(request.text),)
         stream = model.engine.submit(
@@ -172,7 +175,8 @@ class Generations:
                 prompt_tokens=request.tokens or (),
                 sampling=request.sampling,
                 max_tokens=request.max_tokens,
-                stop=request.stop,
+                stop=stop,
+                visible=visible,
                 logprobs=request.logprobs,
                 ignore_eos=request.ignore_eos,
             )

@@ -13,6 +13,8 @@ from lmnb.chat.template import DEFAULT_TEMPLATE, ChatTemplate
 from lmnb.engine.events import ModelFacts
 from lmnb.engine.options import Span
 
+DEFAULT_STOP = "\nUser:"
+
 
 class PromptMaker:
     """One per loaded model; compiles its template on first use."""
@@ -33,6 +35,16 @@ class PromptMaker:
     @cached_property
     def reasoning(self) -> ReasoningFormat | None:
         return detect(self._source)
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """What ends a reply beside the model's own end: a transcript's next turn."""
+        return () if self._facts.chat_template else (DEFAULT_STOP,)
+
+    @property
+    def visible(self) -> tuple[str, ...]:
+        """Control tokens the parser has to see."""
+        return (self.reasoning.start, self.reasoning.end) if self.reasoning else ()
 
     def render(
         self,

@@ -165,3 +165,10 @@ def test_a_full_unified_cache_makes_the_youngest_wait_and_loses_nothing(smollm2)
     )
     assert [r.finished.completion_tokens for r in replies] == [120] * 3
     runner.close()
+
+
+def test_control_tokens_are_shown_only_where_asked_for(runner):
+    marked = Sampling(temperature=0, logit_bias=((1, 100.0),))  # <|im_start|>
+    hidden = run(runner, request("Hi", sampling=marked, max_tokens=2))[0]
+    shown = run(runner, request("Hi", sampling=marked, max_tokens=2, visible=("<|im_start|>",)))[0]
+    assert (hidden.text, shown.text) == ("", "<|im_start|>" * 2)

@@ -1,0 +1,216 @@
+"""Models come when they are asked for, once, and go when they are told to."""
+
+import asyncio
+
+import pytest
+
+from lmnb.engine.options import LoadOptions
+from lmnb.errors import InvalidRequest, LoadFailed, ModelNotFound, ServiceClosed
+from lmnb.models.store import ModelStore
+from lmnb.service.manager import ModelManager
+from tests.scripted import ScriptedEngine, ScriptedFactory
+
+
+class Factory(ScriptedFactory):
+    """A new engine for each load; `gate` holds loads back."""
+
+    gate: asyncio.Event | None = None
+
+    async def __call__(self, path, options, progress=lambda _: None):
+        self.engine = ScriptedEngine()
+        if self.gate is not None:
+            await self.gate.wait()
+        return await super().__call__(path, options, progress)
+
+
+@pytest.fixture
+def folder(tiny_model, tmp_path):
+    for name in ("alpha", "beta"):
+        (tmp_path / f"{name}.gguf").write_bytes(tiny_model("llama").read_bytes())
+    return tmp_path
+
+
+@pytest.fixture
+def factory():
+    return Factory()
+
+
+@pytest.fixture
+def manager(folder, factory):
+    return ModelManager(ModelStore([folder], import_dir=folder), factory)
+
+
+def test_concurrent_first_requests_share_one_load(manager, factory):
+    async def main():
+        models = await asyncio.gather(*(manager.get("alpha") for _ in range(10)))
+        assert len({id(model) for model in models}) == 1
+
+    asyncio.run(main())
+    assert len(factory.loads) == 1
+
+
+def test_a_caller_that_goes_away_does_not_end_the_load_for_others(manager, factory):
+    async def main():
+        factory.gate = asyncio.Event()
+        first, second = (asyncio.ensure_future(manager.get("alpha")) for _ in range(2))
+        await asyncio.sleep(0.05)
+        first.cancel()
+        factory.gate.set()
+        return await second
+
+    assert asyncio.run(main()).engine.alive
+    assert len(factory.loads) == 1
+
+
+def test_two_models_are_loaded_side_by_side(manager):
+    async def main():
+        await asyncio.gather(manager.get("alpha"), manager.get("beta"))
+        return [model.id for model in manager.loaded()]
+
+    assert sorted(asyncio.run(main())) == ["alpha", "beta"]
+
+
+def test_a_dead_engine_is_replaced_with_the_same_options(manager, factory):
+    async def main():
+        options = LoadOptions(slots=7)
+        first = await manager.load("alpha", options)
+        first.engine.die(ServiceClosed("gone"))
+        assert manager.loaded() == []
+        second = await manager.get("alpha")
+        assert second is not first
+        assert second.engine.options == options
+        assert not second.jit
+
+    asyncio.run(main())
+    assert len(factory.loads) == 2
+
+
+def test_a_failed_load_is_told_to_all_and_tried_again_next_time(manager, factory):
+    async def main():
+        factory.fail = LoadFailed("no")
+        outcomes = await asyncio.gather(
+            *(manager.get("alpha") for _ in range(3)), return_exceptions=True
+        )
+        assert all(isinstance(outcome, LoadFailed) for outcome in outcomes)
+        factory.fail = None
+        return await manager.get("alpha")
+
+    assert asyncio.run(main()).engine.alive
+
+
+def test_progress_reaches_those_who_joined_late(manager, factory):
+    async def main():
+        factory.gate = asyncio.Event()
+        seen = []
+        first = asyncio.ensure_future(manager.load("alpha"))
+        await asyncio.sleep(0.05)
+        second = asyncio.ensure_future(manager.load("alpha", progress=seen.append))
+        await asyncio.sleep(0.05)
+        factory.gate.set()
+        await asyncio.gather(first, second)
+        return seen
+
+    assert asyncio.run(main())[-1] == 1.0
+
+
+def test_loading_again_with_the_same_options_is_nothing_new(manager, factory):
+    async def main():
+        return await manager.load("alpha", LoadOptions()), await manager.load("alpha")
+
+    first, second = asyncio.run(main())
+    assert first is second
+    assert len(factory.loads) == 1
+
+
+def test_loading_with_other_options_replaces_an_idle_instance(manager):
+    async def main():
+        first = await manager.load("alpha")
+        second = await manager.load("alpha", LoadOptions(slots=2))
+        assert not first.engine.alive
+        assert manager.loaded() == [second]
+
+    asyncio.run(main())
+
+
+def test_an_instance_in_use_is_not_replaced(manager):
+    async def main():
+        (await manager.load("alpha")).in_flight = 1
+        with pytest.raises(InvalidRequest, match="answering 1"):
+            await manager.load("alpha", LoadOptions(slots=2))
+
+    asyncio.run(main())
+
+
+def test_another_identifier_makes_another_instance_and_answers_to_it(manager, factory):
+    async def main():
+        await manager.load("alpha")
+        factory.gate = asyncio.Event()
+        loading = asyncio.ensure_future(manager.load("alpha", identifier="mine"))
+        await asyncio.sleep(0.05)
+        asked = asyncio.ensure_future(manager.get("mine"))
+        await asyncio.sleep(0.05)
+        factory.gate.set()
+        assert await asked is await loading
+        assert sorted(model.id for model in manager.loaded()) == ["alpha", "mine"]
+        assert await manager.get("mine") is await loading
+
+    asyncio.run(main())
+
+
+def test_unloading_ends_the_engine_and_forgets_it(manager):
+    async def main():
+        model = await manager.get("alpha")
+        await manager.unload("alpha")
+        assert not model.engine.alive
+        assert manager.loaded() == []
+        with pytest.raises(ModelNotFound, match="nothing"):
+            await manager.unload("alpha")
+
+    asyncio.run(main())
+
+
+def test_unloading_what_is_still_loading_cancels_it(manager, factory):
+    async def main():
+        factory.gate = asyncio.Event()
+        loading = asyncio.ensure_future(manager.get("alpha"))
+        await asyncio.sleep(0.05)
+        await manager.unload("alpha")
+        with pytest.raises(ServiceClosed):
+            await loading
+        assert manager.loaded() == []
+
+    asyncio.run(main())
+
+
+def test_nothing_is_loaded_on_request_when_that_is_switched_off(folder, factory):
+    manager = ModelManager(ModelStore([folder], import_dir=folder), factory, jit=False)
+
+    async def main():
+        with pytest.raises(ModelNotFound, match="switched off"):
+            await manager.get("alpha")
+        await manager.load("alpha")
+        return await manager.get("alpha")
+
+    assert asyncio.run(main()).id == "alpha"
+
+
+def test_bad_options_are_refused_before_anything_is_loaded(manager, factory):
+    with pytest.raises(InvalidRequest) as caught:
+        asyncio.run(manager.load("alpha", LoadOptions(slots=1000)))
+    assert caught.value.param == "slots"
+    assert not factory.loads
+
+
+def test_closing_ends_engines_and_loads_and_starts_no_more(manager, factory):
+    async def main():
+        model = await manager.get("alpha")
+        factory.gate = asyncio.Event()
+        loading = asyncio.ensure_future(manager.get("beta"))
+        await asyncio.sleep(0.05)
+        await manager.close()
+        assert not model.engine.alive
+        for wanted in (loading, manager.get("alpha")):
+            with pytest.raises(ServiceClosed):
+                await wanted
+
+    asyncio.run(main())
