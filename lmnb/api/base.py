@@ -27,6 +27,8 @@ from lmnb.errors import (
 __all__ = ["ApiHandler", "RouteNotFoundHandler", "endpoint"]
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
+QUICK_BODY_BYTES = 256 * 1024
+"""Longer ones are parsed in a thread: other streams go on."""
 BodyT = TypeVar("BodyT", bound=Body)
 HandlerT = TypeVar("HandlerT", bound="ApiHandler")
 
@@ -81,6 +83,10 @@ class ApiHandler(web.RequestHandler):
     def services(self) -> Services:
         return cast(Services, self.settings[SETTING])
 
+    def initialize(self) -> None:
+        """Bodies are JSON whatever their type says; Tornado would parse some as forms."""
+        self.request.headers.pop("Content-Type", None)
+
     async def admit(self) -> None:
         """Raise AuthenticationError or PermissionDenied unless the caller may call."""
         raise PermissionDenied("This handler is not hosted anywhere.")
@@ -99,8 +105,10 @@ class ApiHandler(web.RequestHandler):
 
     # -- in and out
 
-    def read(self, model: type[BodyT]) -> BodyT:
+    async def read(self, model: type[BodyT]) -> BodyT:
         """The body, as `model`. Raises InvalidRequest."""
+        if len(self.request.body) > QUICK_BODY_BYTES:
+            return await asyncio.to_thread(parse, self.request.body, model)
         return parse(self.request.body, model)
 
     def reply(self, value: Any, status: int = 200) -> None:

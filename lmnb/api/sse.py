@@ -44,6 +44,7 @@ class EventStream:
         handler.set_header("X-Accel-Buffering", "no")
         if handler.settings.get("compress_response"):
             handler.set_header("Content-Encoding", "identity")  # or Tornado would hold events back
+        self._connection.stream.set_nodelay(True)  # or the kernel would collect small writes
         self._clock = self._loop.call_later(KEEP_ALIVE_SECONDS, self._keep_alive)
         return self
 

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from tornado.httputil import HTTPServerRequest
 
-from lmnb.errors import AuthenticationError
+from lmnb.errors import AuthenticationError, PermissionDenied
 from lmnb.server.keys import ServerKey, presented_key
-from lmnb.server.peer import is_loopback, is_own_process
+from lmnb.server.peer import is_address, is_loopback, is_own_process
 
 __all__ = ["Gate"]
 
@@ -33,7 +33,11 @@ class Gate:
 
     async def admit(self, request: HTTPServerRequest) -> None:
         """Raise AuthenticationError unless the caller may call."""
-        if self.open_to_all or self.key.opens(request):
+        if self.key.opens(request):
+            return
+        if self.open_to_all:
+            if _is_foreign_page(request):
+                raise PermissionDenied("Web pages of other origins may not use this server.")
             return
         if self.key_required or "JUPYTERHUB_API_TOKEN" in os.environ:
             raise AuthenticationError(_complaint(request))
@@ -51,18 +55,33 @@ class Gate:
         return known
 
 
+def _is_foreign_page(request: HTTPServerRequest) -> bool:
+    """Does a browser say that a page of elsewhere asks? A name of its own may be rebound to us, so
+    only pages under an address or `localhost` count as ours."""
+    origin, host = request.headers.get("Origin"), request.headers.get("Host", "")
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        return True
+    if origin is None:
+        return False
+    _, _, page = origin.partition("://")
+    return page.lower() != host.lower() or not is_address(_hostname(page))
+
+
 def _is_plainly_local(request: HTTPServerRequest) -> bool:
     """No web page of elsewhere and no proxy has a hand in it (DNS rebinding included)."""
     headers = request.headers
     host = headers.get("Host", "")
-    if not is_loopback(urlsplit(f"//{host}").hostname or ""):
+    if not is_loopback(_hostname(host)):
         return False
-    origin = headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-        return False
-    if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-        return False
-    return not any(name in headers for name in FORWARDED)
+    return not (_is_foreign_page(request) or any(name in headers for name in FORWARDED))
+
+
+def _hostname(host: str) -> str:
+    """Without the port. Empty for what is no host at all."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _complaint(request: HTTPServerRequest) -> str:

@@ -68,9 +68,15 @@ class Listener:
     """An HTTP server on sockets that are bound already."""
 
     def __init__(self, services: Services, gate: Gate, sockets: list[socket.socket]) -> None:
-        settings = {SETTING: services, GATE_SETTING: gate, "log_function": _log_request}
-        application = ListenerApplication(mount(ListenerHandler), **settings)  # type: ignore[arg-type]
-        self._server = HTTPServer(application, max_body_size=MAX_BODY_BYTES + 1)
+        routes = mount(ListenerHandler)
+        settings: dict[str, Any] = {
+            SETTING: services,
+            GATE_SETTING: gate,
+            "log_function": _log_request,
+            "default_handler_class": routes[-1][1],
+        }
+        application = ListenerApplication(list(routes), **settings)
+        self._server = HTTPServer(application, max_body_size=2 * MAX_BODY_BYTES)
         self._sockets = sockets
 
     def start(self) -> None:

@@ -8,7 +8,7 @@ import sys
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
-__all__ = ["is_loopback", "is_own_process"]
+__all__ = ["is_address", "is_loopback", "is_own_process"]
 
 ESTABLISHED = "01"
 
@@ -21,6 +21,15 @@ def is_loopback(host: str) -> bool:
         return host.lower() in ("localhost", "localhost.")
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback
+
+
+def is_address(host: str) -> bool:
+    """Is this an address, or the name that always means this machine? DNS cannot redirect those."""
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return is_loopback(host)
+    return True
 
 
 def is_own_process(connection: socket.socket) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tornado.httputil import HTTPHeaders
 
-from lmnb.errors import AuthenticationError
+from lmnb.errors import AuthenticationError, PermissionDenied
 from lmnb.server.gate import Gate
 from lmnb.server.keys import ServerKey
 from lmnb.server.peer import is_loopback, is_own_process
@@ -88,6 +88,9 @@ async def test_under_jupyterhub_nobody_goes_without(monkeypatch: pytest.MonkeyPa
         {"Host": "evil.example:1234"},
         {"Host": "localhost.evil.example"},
         {"Host": ""},
+        {"Host": "[::1"},
+        {"Origin": "http://[::1"},
+        {"Host": "evil.example:1234", "Origin": "http://evil.example:1234"},
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:8888"},
@@ -109,7 +112,21 @@ async def test_a_page_of_our_own_origin_may() -> None:
 
 
 async def test_open_to_all_asks_nothing() -> None:
-    assert await admitted(gate(own=False, open_to_all=True), request(Host="evil.example"))
+    assert await admitted(gate(own=False, open_to_all=True), request(Host="myserver.example"))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Host": "evil.example", "Origin": "http://evil.example"},
+        {"Sec_Fetch_Site": "cross-site"},
+    ],
+)
+async def test_open_to_all_is_not_open_to_pages_of_elsewhere(headers: dict[str, str]) -> None:
+    """Or every page that somebody visits could unload models and import files."""
+    with pytest.raises(PermissionDenied):
+        await gate(own=False, open_to_all=True).admit(request(**headers))
 
 
 @pytest.mark.parametrize(
@@ -140,6 +157,7 @@ def listening(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
         except OSError:
             pytest.skip(f"no {request.param} on this machine")
         server.listen()
+        server.settimeout(10)
         yield server
 
 
@@ -150,12 +168,14 @@ def test_a_connection_of_this_user_is_recognised(listening: socket.socket) -> No
             assert is_own_process(accepted)
 
 
-def test_a_mapped_address_is_recognised(listening: socket.socket) -> None:
-    if listening.family == socket.AF_INET6:
-        pytest.skip("about IPv4 listeners")
-    with socket.socket(socket.AF_INET6) as client:
-        client.connect(("::ffff:127.0.0.1", listening.getsockname()[1]))
-        accepted, _ = listening.accept()
+def test_a_mapped_address_is_recognised() -> None:
+    """Some clients speak IPv4 through an IPv6 socket: their row is in the other table."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.socket(socket.AF_INET6) as client,
+    ):
+        client.connect(("::ffff:127.0.0.1", server.getsockname()[1]))
+        accepted, _ = server.accept()
         with accepted:
             assert is_own_process(accepted)
 
@@ -176,7 +196,8 @@ def test_a_connection_of_another_user_is_refused(listening: socket.socket) -> No
     host, port = listening.getsockname()[:2]
     code = (
         "import os, socket, sys; os.setuid(65533);"
-        f"s = socket.create_connection(({host!r}, {port})); sys.stdin.read()"
+        f"s = socket.socket({int(listening.family)}); s.connect(({host!r}, {port}));"
+        "sys.stdin.read()"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as other:
         accepted, _ = listening.accept()

@@ -85,7 +85,7 @@ class LoadHandler(ApiHandler):
 
     @endpoint
     async def post(self) -> None:
-        request = self.read(LoadRequest)
+        request = await self.read(LoadRequest)
         manager = self.services.manager
         options = request.options(manager.defaults)
         name = request.identifier or (await manager.find(request.model)).id
@@ -154,7 +154,7 @@ class UnloadHandler(ApiHandler):
 
     @endpoint
     async def post(self) -> None:
-        request = self.read(UnloadRequest)
+        request = await self.read(UnloadRequest)
         await self.services.manager.unload(request.instance_id)
         self.reply({"instance_id": request.instance_id})
 
@@ -169,7 +169,7 @@ class ImportHandler(ApiHandler):
 
     @endpoint
     async def post(self) -> None:
-        request = self.read(ImportRequest)
+        request = await self.read(ImportRequest)
         path = Path(request.path).expanduser() if "\0" not in request.path else Path()
         if not path.is_absolute():
             raise InvalidRequest("'path' must be an absolute path on the server.", param="path")

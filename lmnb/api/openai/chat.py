@@ -27,7 +27,7 @@ class ChatCompletionsHandler(ApiHandler):
 
     @endpoint
     async def post(self) -> None:
-        request = self.read(ChatRequest)
+        request = await self.read(ChatRequest)
         writer = ChatWriter(request)
         await answer(self, request.choices(), writer, stream=request.stream)
 

@@ -100,7 +100,7 @@ class CompletionsHandler(ApiHandler):
 
     @endpoint
     async def post(self) -> None:
-        request = self.read(CompletionRequest)
+        request = await self.read(CompletionRequest)
         echoed = await self._echoed(request) if request.echo else [""] * len(request.prompt)
         writer = CompletionWriter(request, echoed)
         await answer(self, request.choices(), writer, stream=request.stream)
