@@ -140,7 +140,7 @@ def is_healthy(base_url: str) -> bool:
     """Does an lmnb answer there? Needs no key, and is shown none."""
     try:
         response = httpx.get(base_url + "health", timeout=5, trust_env=False, verify=False)
-        return response.status_code == 200 and response.json().get("status") == "ok"
+        return response.status_code == 200 and bool(response.json().get("status") == "ok")
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, AttributeError):
         return False
 

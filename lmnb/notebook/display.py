@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import IO, Any, Protocol
 
+from lmnb.notebook.interrupts import held_back
 from lmnb.notebook.reply import Reply
 
 INTERVAL = 0.1
@@ -23,7 +24,7 @@ class View(Protocol):
         """`reply` so far; `delta` is what is new in its text (empty: more reasoning)."""
 
     def finish(self, reply: Reply) -> None:
-        """The last word."""
+        """The last word. Nothing, where nothing was shown and there is nothing to show."""
 
 
 class Bundle:
@@ -42,14 +43,19 @@ class Slot:
     def __init__(self) -> None:
         self._handle: Any = None
 
+    @property
+    def is_used(self) -> bool:
+        return self._handle is not None
+
     def show(self, plain: str, markdown: str) -> None:
         from IPython.display import display
 
         bundle = Bundle(plain, markdown)
-        if self._handle is None:
-            self._handle = display(bundle, display_id=True)
-        else:
-            self._handle.update(bundle)
+        with held_back():  # shown but not remembered, it would be shown twice
+            if self._handle is None:
+                self._handle = display(bundle, display_id=True)
+            else:
+                self._handle.update(bundle)
 
 
 class NotebookView:
@@ -70,7 +76,8 @@ class NotebookView:
         self._show(reply.to_plain("…"), reply.to_markdown("…"))
 
     def finish(self, reply: Reply) -> None:
-        self._slot.show(reply.to_plain(), reply.to_markdown())
+        if self._slot.is_used or not reply.is_empty:
+            self._slot.show(reply.to_plain(), reply.to_markdown())
 
     def _show(self, plain: str, markdown: str) -> None:
         if self._clock() >= self._next:
@@ -100,9 +107,8 @@ class TerminalView:
             self._write(delta)
 
     def finish(self, reply: Reply) -> None:
-        line = f"[{reply.facts}]"
-        gap = "\n\n" if reply.text or reply.reasoning else ""
-        self._write(f"{gap}{self._dim(line)}\n")
+        if not reply.is_empty:
+            self._write("\n\n" + self._dim(f"[{reply.facts}]") + "\n")
 
     def _dim(self, text: str) -> str:
         return f"\x1b[2m{text}\x1b[0m" if self._colour else text

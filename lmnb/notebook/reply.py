@@ -46,6 +46,12 @@ class Reply(str):
         return str.__str__(self)
 
     @property
+    def is_empty(self) -> bool:
+        """Broken off before it began. An answer that came and was empty is one."""
+        begun = self.text or self.reasoning or self.finish_reason in ("stop", "length")
+        return not begun
+
+    @property
     def facts(self) -> str:
         """One line: speed, time to first token, context used, model."""
         speed = self.timings.get("predicted_per_second")

@@ -46,8 +46,7 @@ class Turn:
             self.view.finish(reply)
             raise Interrupted("the answer was stopped; what had come is kept", reply) from None
         except Exception:
-            if self._text or self._reasoning:
-                self.view.finish(self._so_far("failed"))
+            self.view.finish(self._so_far("failed"))
             raise
         self.view.finish(reply)
         return reply

@@ -9,6 +9,8 @@ from lmnb.notebook.tables import Table, duration, size
 
 
 class Shown:
+    is_used = True
+
     def __init__(self, view: NotebookView) -> None:
         self.markdown: list[str] = []
         view._slot = self  # type: ignore[assignment]

@@ -144,6 +144,14 @@ def test_a_failure_is_one_line_and_fails_the_cell(
     assert [m["content"] for m in stub.bodies[-1]["messages"]] == ["again"]
 
 
+def test_a_failed_start_does_not_leave_the_cell_loading(kernel: Kernel, stub: StubServer) -> None:
+    stub.models = [model("tiny")]
+    stub.answer = [{"status": 500, "code": "model_load_failed", "message": "bad magic"}]
+    ran = kernel.run("%%lms\nhi")
+    assert "[loading tiny …]" in ran.history
+    assert ran.text() == "[tiny · failed]"
+
+
 def test_a_full_context_says_how_to_go_on(kernel: Kernel, stub: StubServer) -> None:
     kernel.run("%%lms\nhi")
     stub.answer = [{"status": 400, "code": "context_length_exceeded", "message": "5 > 4."}]
