@@ -131,7 +131,7 @@ def model_info(headers: Sequence[Header]) -> ModelInfo:
         experts=facts.number("expert_count"),
         experts_used=facts.number("expert_used_count"),
         sliding_window=facts.number("attention.sliding_window"),
-        recurrent=facts.has("ssm.") or facts.has("wkv.") or facts.has("shortconv."),
+        recurrent=any(map(facts.has, ("ssm.", "wkv.", "kda.", "shortconv."))),
         causal=facts.header.metadata.get(f"{facts.architecture}.attention.causal", True) is True,
         pooling=facts.pooling(),
         chat_template=template,
