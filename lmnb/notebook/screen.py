@@ -57,7 +57,6 @@ class NotebookProgress:
 
     def __init__(self, label: str) -> None:
         self._label, self._share, self._slot = label, 0.0, Slot()
-        self.move(0.0)
 
     def move(self, share: float) -> None:
         self._share = share
@@ -68,8 +67,9 @@ class NotebookProgress:
         self._slot.show(text, text)
 
     def failed(self) -> None:
-        text = f"{self._label}: stopped at {self._share:.0%}"
-        self._slot.show(text, text)
+        if self._slot.is_used:
+            text = f"{self._label}: stopped at {self._share:.0%}"
+            self._slot.show(text, text)
 
 
 class TerminalScreen:
