@@ -22,7 +22,7 @@ def choose_model(models: Sequence[Model], *, configured: str = "", previous: str
     if previous in loaded:
         return previous
     if loaded:
-        raise InvalidRequest(f"Which model? Loaded: {', '.join(loaded)}. {_HOW.format(loaded[0])}")
+        raise InvalidRequest(f"Which model? Loaded: {', '.join(loaded)}. {_SAY}")
     local = [model["key"] for model in models if model.get("type", "llm") == "llm"]
     if len(local) == 1:
         return local[0]
@@ -32,12 +32,10 @@ def choose_model(models: Sequence[Model], *, configured: str = "", previous: str
         raise ModelNotFound(
             "There is no model on this machine yet. `%lms import FILE` brings one in."
         )
-    raise InvalidRequest(
-        f"Which model? On this machine: {', '.join(local)}. {_HOW.format(local[0])}"
-    )
+    raise InvalidRequest(f"Which model? On this machine: {', '.join(local)}. {_SAY}")
 
 
-_HOW = "Say `-m {0}`, or `%lms load {0}`."
+_SAY = "Say it with `-m`, or once with `%config LMSMagics.model`."
 
 
 def loaded_ids(models: Sequence[Model]) -> list[str]:
