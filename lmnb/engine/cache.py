@@ -20,6 +20,12 @@ from lmnb.engine.vocab import Tokens
 
 WORTHWHILE = 16
 """Shorter prefixes are not worth a copy, a save or a wait."""
+IDLE_SHARE = 0.5
+"""The part of a shared KV cache that idle lanes may fill."""
+HOST_SHARE = 1 / 3
+"""Host memory for evicted lanes, unless a limit is set, as a part of the KV cache's own."""
+
+State = NDArray[np.uint8]
 
 
 def common_prefix(a: Tokens, b: Tokens) -> int:
@@ -39,18 +45,21 @@ class Lane:
 
 
 class HostCache:
-    """States of evicted lanes, newest last, at most `limit` bytes of them."""
+    """States of evicted lanes, oldest first, at most `limit` bytes of them."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.bytes = 0
-        self._entries: OrderedDict[bytes, tuple[Tokens, NDArray[np.uint8]]] = OrderedDict()
+        self._entries: OrderedDict[bytes, tuple[Tokens, State]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def put(self, tokens: Tokens, state: NDArray[np.uint8]) -> None:
-        self.discard(tokens)
+    def put(self, tokens: Tokens, state: State) -> None:
+        """Keep it, in place of whatever it begins with; the oldest make room."""
+        for kept, _ in list(self._entries.values()):
+            if common_prefix(kept, tokens) == len(kept):
+                self.take(kept)
         if len(state) > self.limit:
             return
         while self.bytes + len(state) > self.limit:
@@ -58,6 +67,12 @@ class HostCache:
             self.bytes -= len(oldest)
         self._entries[tokens.tobytes()] = (tokens.copy(), state)
         self.bytes += len(state)
+
+    def take(self, tokens: Tokens) -> State:
+        """Remove an entry: it is in use again."""
+        _, state = self._entries.pop(tokens.tobytes())
+        self.bytes -= len(state)
+        return state
 
     def covers(self, tokens: Tokens) -> bool:
         """Is all of this already here, as the beginning of something?"""
@@ -72,24 +87,16 @@ class HostCache:
                 found = (n, kept)
         return found
 
-    def take(self, tokens: Tokens) -> NDArray[np.uint8]:
-        key = tokens.tobytes()
-        self._entries.move_to_end(key)
-        return self._entries[key][1]
-
-    def discard(self, tokens: Tokens) -> None:
-        entry = self._entries.pop(tokens.tobytes(), None)
-        if entry:
-            self.bytes -= len(entry[1])
-
 
 class KVCache:
     """The lanes of one context."""
 
-    def __init__(self, context: Context, lanes: int, host_limit: int) -> None:
+    def __init__(self, context: Context, lanes: int, host_limit: int | None) -> None:
+        """`host_limit`: bytes of host memory for evicted lanes; None: a share of the KV cache."""
         self.context = context
         self.lanes = [Lane(i) for i in range(lanes)]
-        self.host = HostCache(host_limit)
+        self.host = HostCache(host_limit or 0)
+        self._host_limit_open = host_limit is None
         self._clock = 0
 
     @property
@@ -147,6 +154,9 @@ class KVCache:
         lane.tokens = tokens.copy()
         lane.busy = False
         self.touch(lane)
+        if self.context.unified:  # idle cells in a shared cache slow everybody's attention
+            while sum(len(x.tokens) for x in self.idle()) > IDLE_SHARE * self.context.cells:
+                self.shrink()
 
     def touch(self, lane: Lane) -> None:
         self._clock += 1
@@ -180,11 +190,16 @@ class KVCache:
         self.forget(lane)
 
     def _save(self, lane: Lane) -> None:
-        if not self.host.limit or len(lane.tokens) < WORTHWHILE or self._covered(lane):
+        wanted = self.host.limit or self._host_limit_open
+        if not wanted or len(lane.tokens) < WORTHWHILE or self._covered(lane):
             return
         state = self.context.save(lane.id)
-        if state is not None:
-            self.host.put(lane.tokens, state)
+        if state is None:
+            return
+        if self._host_limit_open:
+            whole = self.context.cells * len(state) // len(lane.tokens)
+            self.host.limit, self._host_limit_open = int(HOST_SHARE * whole), False
+        self.host.put(lane.tokens, state)
 
     def _covered(self, lane: Lane) -> bool:
         others = (x for x in self.lanes if x is not lane)
@@ -194,7 +209,6 @@ class KVCache:
 
     def _restore(self, lane: Lane, entry: Tokens, kept: int) -> int:
         if not self.context.restore(lane.id, self.host.take(entry)):
-            self.host.discard(entry)
             return 0
         lane.tokens = entry
         return self._cut(lane, kept)

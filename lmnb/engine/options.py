@@ -48,8 +48,9 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     rope_freq_base: float | None = None
     rope_freq_scale: float | None = None
     lora: tuple[LoraAdapter, ...] = ()
-    host_cache_mib: int = 1024
-    """Host memory for sequences evicted from the KV cache. 0: none are kept."""
+    host_cache_mib: int | None = None
+    """Host memory for sequences evicted from the KV cache. 0: none are kept. None: a third of what
+    the KV cache itself takes."""
     queue_limit: int = 256
     """Requests that may wait for a slot."""
     embeddings: bool = False

@@ -51,7 +51,8 @@ class Runner:
         except BaseException:
             self.model.close()
             raise
-        host_limit = self.options.host_cache_mib << 20
+        mib = self.options.host_cache_mib
+        host_limit = None if mib is None else mib << 20
         self.scheduler = Scheduler(
             self.model,
             self.context,

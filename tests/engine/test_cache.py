@@ -43,7 +43,7 @@ def fresh(runner, prompt):
 
 @pytest.fixture(params=MODES)
 def runner(smollm2, request):
-    runner = load(smollm2, slots=3, context_length=1024, **request.param)
+    runner = load(smollm2, slots=3, context_length=1024, host_cache_mib=64, **request.param)
     yield runner
     runner.close()
 
@@ -93,6 +93,31 @@ def test_evicted_sequences_come_back_from_host_memory(runner):
     warm = run(runner, ask(prompts[0]))[0]
     assert warm.finished.cached_tokens == warm.finished.prompt_tokens - 1
     assert_same_distribution(warm, fresh(runner, prompts[0]))
+
+
+def test_host_memory_takes_a_share_of_the_kv_cache_unless_told(smollm2):
+    runner = load(smollm2, slots=1, context_length=1024)
+    for seed in range(1, 9):
+        run(runner, ask(words(200, seed)))
+    host = runner.scheduler.cache.host
+    kv_cache = 1024 * 30 * 2 * 3 * 64 * 2  # cells x layers x (K, V) x heads x width x f16
+    assert 0.3 * kv_cache < host.limit < 0.4 * kv_cache
+    assert 0 < host.bytes <= host.limit
+    runner.close()
+
+
+def test_an_idle_conversation_does_not_stay_when_a_longer_one_covers_it(runner):
+    host = runner.scheduler.cache.host
+    first = words(200, 1)
+    for prompt in (first, *(words(200, n) for n in range(2, 5))):
+        run(runner, ask(prompt))
+    assert len(host) == 1
+    run(runner, ask(first + words(50, 9)))
+    assert all(len(kept) < 300 for kept, _ in host._entries.values())
+    for n in range(5, 9):
+        run(runner, ask(words(200, n)))
+    beginnings = [kept[:100].tobytes() for kept, _ in host._entries.values()]
+    assert len(beginnings) == len(set(beginnings))
 
 
 def test_host_memory_is_bounded(smollm2):
