@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from lmnb.errors import InvalidRequest, ModelNotFound
 from lmnb.models.gguf import RUNNABLE, ModelInfo, model_info
@@ -96,13 +96,14 @@ class ModelStore:
         """By id, id without publisher, path inside a root, file name, or beginning of the name;
         case does not matter.
 
-        Raises ModelNotFound naming what is near, InvalidRequest where several would do.
+        Raises ModelNotFound, saying what is wrong with the file or what is near; InvalidRequest
+        where several would do.
         """
-        wanted, records = name.strip().lower(), self.list()
+        wanted, (records, problems) = name.strip().lower(), self._index()
         ranks = {record.id: record.rank(wanted) for record in records} if wanted else {}
         best = min((rank for rank in ranks.values() if rank is not None), default=None)
         if best is None:
-            raise ModelNotFound(_not_found(name, [record.id for record in records]), param="model")
+            raise ModelNotFound(_not_found(name, records, problems), param="model")
         hits = [record for record in records if ranks[record.id] == best]
         if len(hits) > 1:
             ids = ", ".join(record.id for record in hits[:8])
@@ -187,12 +188,18 @@ def _with_ids(models: Sequence[_Model]) -> Records:
     return list(records.values())
 
 
-def _not_found(name: str, ids: Sequence[str]) -> str:
+def _not_found(name: str, records: Sequence[ModelRecord], problems: Sequence[Problem]) -> str:
+    wanted = name.strip().lower()
+    for problem in problems:
+        file = name_of(PurePosixPath(problem.path.name))
+        if wanted in (file.model, problem.path.stem.lower(), problem.path.name.lower()):
+            return f"{problem.path} cannot be used. {problem.reason}"
     message = f"There is no model {name[:200]!r} here."
-    if not ids:
+    if not records:
         return f"{message} There are no models at all; import a GGUF file, or set LMNB_MODEL_PATH."
-    short = {id.rpartition("/")[2]: id for id in ids}
-    near = difflib.get_close_matches(name.lower().rpartition("/")[2][:200], short, n=3, cutoff=0.5)
+    short = {record.name.model: record.id for record in records}
+    near = difflib.get_close_matches(wanted.rpartition("/")[2][:200], short, n=3, cutoff=0.5)
     if near:
         return f"{message} Near: {', '.join(short[match] for match in near)}"
+    ids = [record.id for record in records]
     return f"{message} There are: {', '.join(ids[:8])}{', ...' if len(ids) > 8 else ''}"

@@ -162,6 +162,14 @@ def test_broken_files_are_problems_with_reasons(root: Path) -> None:
     assert "not a GGUF file" in reasons["page.gguf"]
 
 
+def test_asking_for_a_broken_file_tells_what_is_wrong_with_it(root: Path) -> None:
+    cut = put(root, "Cut-Q4_0.gguf")
+    os.truncate(cut, cut.stat().st_size - 1)
+    for name in ("cut", "Cut-Q4_0", "cut-q4_0.gguf"):
+        with pytest.raises(ModelNotFound, match="incomplete download"):
+            store(root).find(name)
+
+
 def test_a_file_is_there_as_soon_as_it_is_there(root: Path) -> None:
     models = store(root)
     assert models.list() == []
