@@ -30,7 +30,8 @@ def ls(client: Client, screen: Screen, arguments: Namespace) -> Any:
     if arguments.json:
         return JsonList(models)
     if not models:
-        screen.say("No model is named like that." if arguments.model else NO_MODELS)
+        filtered = arguments.model or arguments.llm or arguments.embedding
+        screen.say("No model here is like that." if filtered else NO_MODELS)
         return None
     total = size(sum(model.get("size_bytes") or 0 for model in models))
     plural = "model" if len(models) == 1 else "models"

@@ -15,11 +15,13 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from lmnb.errors import InvalidRequest
 
+_FIRST_NAME = re.compile(r"[^\W\d]\w*")
 MAX_LENGTH = 500
 MAX_CLOSERS = 12
 _OPENERS = re.compile(r"\{+")
@@ -49,8 +51,9 @@ def interpolate(text: str, namespace: Mapping[str, Any]) -> str:
 
 def _expression_at(text: str, start: int, namespace: Mapping[str, Any]) -> tuple[str | None, int]:
     """The expression that starts there and where its closing brace is, or None."""
-    line_end = text.find("\n", start)
-    limit = min(start + MAX_LENGTH, len(text) if line_end < 0 else line_end)
+    limit = min(start + MAX_LENGTH, len(text))
+    line_end = text.find("\n", start, limit)
+    limit = limit if line_end < 0 else line_end
     end = start - 1
     for _ in range(MAX_CLOSERS):
         end = text.find("}", end + 1, limit)
@@ -64,10 +67,12 @@ def _expression_at(text: str, start: int, namespace: Mapping[str, Any]) -> tuple
 
 def is_reference(source: str, namespace: Mapping[str, Any]) -> bool:
     """Does it read as an expression over this notebook's names?"""
-    if not source or not (source[0].isidentifier()):
-        return False
+    first = _FIRST_NAME.match(source)
+    if not first or not (first[0] in namespace or ("(" in source and hasattr(builtins, first[0]))):
+        return False  # quickly: a prompt may hold a megabyte of somebody's code
     try:
-        tree = ast.parse(source, mode="eval").body
+        with warnings.catch_warnings(action="ignore"):  # it may be no Python at all
+            tree = ast.parse(source, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     if not isinstance(tree, ast.Name | ast.Attribute | ast.Subscript | ast.Call):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from argparse import ArgumentTypeError, BooleanOptionalAction
+from pathlib import Path
 from typing import Any
 
 from lmnb.notebook.options import between, count, option
@@ -36,9 +37,11 @@ def adapter(text: str) -> dict[str, Any]:
     """A LoRA file, and after a colon how strongly to apply it."""
     path, colon, scale = text.rpartition(":")
     try:
-        return {"path": path, "scale": float(scale)} if colon else {"path": text}
+        more = {"scale": float(scale)} if colon else {}
     except ValueError:  # a colon of the path, as in C:\\...
-        return {"path": text}
+        more = {}
+    # The server has a working directory of its own.
+    return {"path": str(Path(path if more else text).expanduser().absolute()), **more}
 
 
 def _switch(flag: str, help: str, **more: Any) -> Any:

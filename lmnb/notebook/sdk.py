@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from lmnb.notebook.discovery import Connection
 from lmnb.notebook.session import session
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
 
 VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_KEY")
+PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "https_proxy", "HTTPS_PROXY")
 
 
 def client(**options: Any) -> OpenAI:
@@ -49,7 +51,8 @@ class OpenAIEnvironment:
 
     def __init__(self, environ: MutableMapping[str, str] = os.environ) -> None:
         self._environ = environ
-        self._ours: dict[str, str] = {}
+        self._changes: dict[str, tuple[str, str | None]] = {}
+        """What we set, and what had been there."""
 
     def point_to(self, connection: Connection) -> bool:
         """Set both variables or, when the user had set either, none."""
@@ -57,13 +60,30 @@ class OpenAIEnvironment:
         if any(self._environ.get(name) for name in VARIABLES):
             return False
         values = (connection.openai_base_url, connection.bearer)
-        self._ours = dict(zip(VARIABLES, values, strict=True))
-        self._environ.update(self._ours)
+        for name, value in zip(VARIABLES, values, strict=True):
+            self._set(name, value)
+        if connection.is_loopback and any(self._environ.get(name) for name in PROXIES):
+            self._bypass_proxy(urlsplit(connection.base_url).hostname or "")
         return True
 
     def restore(self) -> None:
         """Take back what is still as we set it."""
-        for name, value in self._ours.items():
-            if self._environ.get(name) == value:
+        for name, (ours, before) in self._changes.items():
+            if self._environ.get(name) != ours:
+                continue
+            if before is None:
                 del self._environ[name]
-        self._ours = {}
+            else:
+                self._environ[name] = before
+        self._changes = {}
+
+    def _bypass_proxy(self, host: str) -> None:
+        """A proxy for the world cannot reach this machine's own server."""
+        for name in ("no_proxy", "NO_PROXY"):
+            hosts = self._environ.get(name, "").split(",")
+            if host not in hosts:
+                self._set(name, ",".join([*filter(None, hosts), host]))
+
+    def _set(self, name: str, value: str) -> None:
+        self._changes[name] = value, self._environ.get(name)
+        self._environ[name] = value

@@ -1,6 +1,7 @@
 """Braces in prompts: values where a value is meant, untouched text everywhere else."""
 
 import string
+import time
 
 import pytest
 from hypothesis import given
@@ -68,6 +69,8 @@ def test_a_reference_to_a_notebook_name_becomes_its_value(text: str, expected: s
         "{not x}",
         "{lambda: x}",
         "f'{1}'",
+        r"{x['\d'",
+        r"{x, '\d'}",
         "{" * 3000 + "}" * 3000,
     ],
 )
@@ -105,6 +108,13 @@ def test_an_expression_that_raises_is_an_error_that_says_so(text: str, said: str
     with pytest.raises(InvalidRequest, match="in the prompt raised") as caught:
         interpolate(text, NAMES)
     assert said in caught.value.message
+
+
+def test_a_megabyte_of_somebodys_code_takes_a_moment() -> None:
+    began = time.monotonic()
+    for code in ('{a:1,type:"b",id:{b:2}},', '{"a":{"b":[1,{}]}}', "{x"):
+        interpolate(code * 40_000, {"y": 1})
+    assert time.monotonic() - began < 10
 
 
 @given(st.text(alphabet="{}[]()\"':, \n.x1", max_size=60))

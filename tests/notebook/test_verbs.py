@@ -1,5 +1,7 @@
 """The verb table: what can be written on a `%lms` line."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -38,7 +40,10 @@ def test_load_flags_become_what_the_load_route_takes() -> None:
         "mmap": False,
         "flash_attention": True,
         "cache_type_k": "q8_0",
-        "lora": [{"path": "a.gguf", "scale": 0.5}, {"path": "b.gguf"}],
+        "lora": [
+            {"path": str(Path("a.gguf").absolute()), "scale": 0.5},
+            {"path": str(Path("b.gguf").absolute())},
+        ],
         "tensor_split": [3.0, 1.0],
         "ttl": 60,
     }
