@@ -76,10 +76,26 @@ VERBS: dict[str, Verb] = {
             "Bring a GGUF file among the models.",
             (
                 option("file", completes="file", help="the file"),
-                option("-c", "--copy", dest="mode", action="store_const", const="copy"),
-                option("-L", "--hard-link", dest="mode", action="store_const", const="hard_link"),
-                option("-l", "--symbolic-link", dest="mode", action="store_const", const="symlink"),
-                option("--move", dest="mode", action="store_const", const="move"),
+                option(
+                    "-c", "--copy", dest="mode", action="store_const", const="copy", help="copy it"
+                ),
+                option(
+                    "-L",
+                    "--hard-link",
+                    dest="mode",
+                    action="store_const",
+                    const="hard_link",
+                    help="link it, on the same disk",
+                ),
+                option(
+                    "-l",
+                    "--symbolic-link",
+                    dest="mode",
+                    action="store_const",
+                    const="symlink",
+                    help="point to where it is (the default)",
+                ),
+                option("--move", dest="mode", action="store_const", const="move", help="move it"),
                 option("-y", "--yes", action="store_true", help="never ask (it never does)"),
             ),
             commands.import_file,
