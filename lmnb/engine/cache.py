@@ -138,8 +138,10 @@ class KVCache:
                 self._save(lane)
             else:
                 self._evict(lane)
-                self.context.copy(source.id, lane.id)
-                lane.tokens = source.tokens[: len(source.tokens)].copy()
+                if self.context.copy(source.id, lane.id):
+                    lane.tokens = source.tokens.copy()
+                else:
+                    shared = 0
             found = self._cut(lane, shared)
         else:
             lane = self._victim(idle, prompt)

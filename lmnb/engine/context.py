@@ -160,10 +160,19 @@ class Context:
         self.drop(lane)
         return keep == 0
 
-    def copy(self, source: int, target: int) -> None:
-        """Make `target` hold all that `source` holds (shared cells in a unified cache)."""
+    def copy(self, source: int, target: int) -> bool:
+        """Make `target` hold all that `source` holds. False, and `target` dropped, if it cannot.
+
+        In a unified cache the cells are shared. Between streams llama.cpp copies whole streams,
+        used or not; through the host only what is used is copied, which a processor's own memory
+        makes cheaper.
+        """
         self.drop(target)
-        lib.llama_memory_seq_cp(self.memory, source, target, -1, -1)
+        if self.unified or self.model.gpu_layers:
+            lib.llama_memory_seq_cp(self.memory, source, target, -1, -1)
+            return True
+        state = self.save(source)
+        return state is not None and self.restore(target, state)
 
     def save(self, lane: int) -> NDArray[np.uint8] | None:
         """A lane's state, to be given to `restore` later; None if llama.cpp will not give it."""
