@@ -122,9 +122,10 @@ class KVCache:
         shared = matches[source.id]
         kept, entry = self.host.best(prompt[:usable])
         if entry is not None and kept >= shared + WORTHWHILE:
+            state = self.host.take(entry)  # first: what is evicted must not push it out
             lane = self._victim(idle, prompt)
             self._evict(lane)
-            found = self._restore(lane, entry, kept)
+            found = self._restore(lane, entry, state, kept)
         elif not source.busy and (
             shared >= len(source.tokens) - WORTHWHILE or source is self._victim(idle, prompt)
         ):
@@ -209,8 +210,8 @@ class KVCache:
             common_prefix(lane.tokens, x.tokens) == len(lane.tokens) for x in others
         )
 
-    def _restore(self, lane: Lane, entry: Tokens, kept: int) -> int:
-        if not self.context.restore(lane.id, self.host.take(entry)):
+    def _restore(self, lane: Lane, entry: Tokens, state: State, kept: int) -> int:
+        if not self.context.restore(lane.id, state):
             return 0
         lane.tokens = entry
         return self._cut(lane, kept)

@@ -130,6 +130,17 @@ def test_host_memory_is_bounded(smollm2):
     runner.close()
 
 
+def test_what_is_fetched_from_host_memory_is_not_pushed_out_by_what_goes_there(tiny_model):
+    """There is room for one of two conversations that take turns in one lane."""
+    options = {"slots": 1, "context_length": 2048, "kv_unified": False}
+    runner = load(tiny_model("llama"), host_cache_mib=1, **options)
+    for seed in (1, 2, 1, 2):
+        prompt = [(seed * 31 + i * seed) % 256 + 3 for i in range(1300)]
+        assert run(runner, ask(prompt))[0].finished
+    assert len(runner.scheduler.cache.host) == 1
+    runner.close()
+
+
 def test_no_host_memory_means_none(smollm2):
     runner = load(smollm2, slots=1, context_length=1024, host_cache_mib=0)
     for seed in (1, 2, 1):
