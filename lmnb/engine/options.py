@@ -99,6 +99,23 @@ class Span(msgspec.Struct, frozen=True, array_like=True):
 Prompt = tuple[Span, ...] | tuple[int, ...]
 
 
+class Constraint(msgspec.Struct, frozen=True, kw_only=True):
+    """What the output must be: a grammar in llguidance's Lark (`%json {...}` in it for schemas).
+
+    Without `triggers` it holds from the first token, and the sequence ends where it is complete.
+    With them the model is free until one of these texts has come out; the grammar says what follows
+    that text. Once it is complete the model is free again, until the next trigger; or, when it is
+    `final`, the sequence ends there, and cannot end before.
+    """
+
+    grammar: str
+    triggers: tuple[str, ...] = ()
+    final: bool = False
+    opening: str = ""
+    """With `triggers` and `final`: only output that begins with this text waits for a trigger (a
+    model that may think, but need not); any other is constrained from its first token."""
+
+
 class EngineRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One sequence to compute."""
 
@@ -112,5 +129,6 @@ class EngineRequest(msgspec.Struct, frozen=True, kw_only=True):
     logprobs: int | None = None
     """None: no log-probabilities. n: for each token, its own and the n best alternatives (0 to 20)."""
     ignore_eos: bool = False
+    constraint: Constraint | None = None
     visible: tuple[str, ...] = ()
     """Control tokens to show as text where the model writes them: the marks of its reasoning."""
