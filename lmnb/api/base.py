@@ -76,6 +76,10 @@ class ApiHandler(web.RequestHandler):
 
     public = False
     """Open to everybody, keys or not."""
+    error_event: str | None = None
+    """The name of the event that ends a stream which failed. OpenAI's has none."""
+    ping: bytes = b": ping\n\n"
+    """Sent while a stream has nothing to say."""
     client_gone = False
     _task: asyncio.Task[None] | None = None
 
@@ -127,7 +131,11 @@ class ApiHandler(web.RequestHandler):
             self.set_header("x-should-retry", "false")
         if isinstance(error, AuthenticationError):
             self.set_header("WWW-Authenticate", "Bearer")
-        self.reply(error.to_json(), error.status)
+        self.reply(self.error_body(error), error.status)
+
+    def error_body(self, error: LmnbError) -> dict[str, Any]:
+        """How this dialect writes an error; OpenAI's shape."""
+        return error.to_json()
 
     # -- Tornado's own ways
 

@@ -10,8 +10,10 @@ import msgspec
 from lmnb.api.base import ApiHandler
 from lmnb.errors import LmnbError
 
-__all__ = ["EventStream", "event"]
+__all__ = ["DONE", "EventStream", "event"]
 
+DONE = b"data: [DONE]\n\n"
+"""OpenAI's last word."""
 KEEP_ALIVE_SECONDS = 5.0
 
 
@@ -67,11 +69,7 @@ class EventStream:
 
     def fail(self, error: LmnbError) -> None:
         """The end of a stream that cannot go on, where SDKs look for it."""
-        self.send(event(error.to_json()))
-
-    def done(self) -> None:
-        """OpenAI's last word."""
-        self.send(b"data: [DONE]\n\n")
+        self.send(event(self._handler.error_body(error), self._handler.error_event))
 
     async def ready(self) -> None:
         """Wait while the client reads slower than we write. Raises StreamClosedError when it left."""
@@ -95,6 +93,6 @@ class EventStream:
     def _keep_alive(self) -> None:
         quiet = self._loop.time() - self._last_sent
         if quiet >= KEEP_ALIVE_SECONDS:
-            self.comment("ping")
+            self.send(self._handler.ping)
             quiet = 0.0
         self._clock = self._loop.call_later(KEEP_ALIVE_SECONDS - quiet, self._keep_alive)

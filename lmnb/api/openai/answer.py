@@ -22,8 +22,8 @@ log = logging.getLogger("lmnb.api")
 class Dialect(Protocol):
     """How one route writes what happens. `index` is the number of the choice."""
 
-    def begin(self, model: str) -> None:
-        """The name of what answers, known once it was accepted."""
+    def begin(self, model: str, prompt_tokens: int) -> None:
+        """The name of what answers and the length of the (first) prompt, known once accepted."""
 
     def opening(self, index: int) -> bytes:
         """The first events of a choice."""
@@ -47,7 +47,7 @@ async def answer(
     """Errors known before the first token are raised here, before anything is sent."""
     with handler.services.activity.busy():
         generations = await _start(handler, requests)
-        dialect.begin(generations[0].model)
+        dialect.begin(generations[0].model, generations[0].prompt_tokens)
         try:
             if stream:
                 await _stream(handler, generations, dialect)
@@ -96,7 +96,6 @@ async def _stream(handler: ApiHandler, generations: Sequence[Generation], dialec
             else:
                 await _together([write(*numbered) for numbered in enumerate(generations)])
             events.send(dialect.closing())
-            events.done()
         except LmnbError as error:
             events.fail(error)
         except Exception:

@@ -12,6 +12,7 @@ from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.openai.answer import answer
 from lmnb.api.openai.chat_request import ChatRequest
 from lmnb.api.openai.usage import add_usage, chat_logprobs, timings_json, usage_json
+from lmnb.api.sse import DONE
 from lmnb.api.sse import event as sse
 from lmnb.engine.events import TokenLogprob
 from lmnb.service.events import Finished, GenerationEvent, ReasoningDelta, TextDelta, Usage
@@ -45,7 +46,7 @@ class ChatWriter:
         self._head: dict[str, Any] = {}
         self._frames: list[tuple[bytes, bytes]] = []
 
-    def begin(self, model: str) -> None:
+    def begin(self, model: str, prompt_tokens: int) -> None:
         self._head = {
             "id": f"chatcmpl-{secrets.token_hex(12)}",
             "created": int(time.time()),
@@ -82,16 +83,15 @@ class ChatWriter:
 
     def closing(self) -> bytes:
         if not self._include_usage:
-            return b""
-        return sse(
-            {
-                **self._head,
-                "object": "chat.completion.chunk",
-                "choices": [],
-                "usage": usage_json(self._usage()),
-                "timings": timings_json(self._finished[0]),
-            }
-        )
+            return DONE
+        last = {
+            **self._head,
+            "object": "chat.completion.chunk",
+            "choices": [],
+            "usage": usage_json(self._usage()),
+            "timings": timings_json(self._finished[0]),
+        }
+        return sse(last) + DONE
 
     def _chunk(
         self,

@@ -22,6 +22,7 @@ from lmnb.api.openai.sampling import (
     unsupported,
 )
 from lmnb.api.openai.usage import LegacyLogprobs, add_usage, timings_json, usage_json
+from lmnb.api.sse import DONE
 from lmnb.api.sse import event as sse
 from lmnb.engine.events import TokenLogprob
 from lmnb.service.events import Finished, GenerationEvent, TextDelta, Usage
@@ -128,7 +129,7 @@ class CompletionWriter:
         self._head: dict[str, Any] = {}
         self._frames: list[tuple[bytes, bytes]] = []
 
-    def begin(self, model: str) -> None:
+    def begin(self, model: str, prompt_tokens: int) -> None:
         self._head = {
             "id": f"cmpl-{secrets.token_hex(12)}",
             "object": "text_completion",
@@ -163,9 +164,9 @@ class CompletionWriter:
 
     def closing(self) -> bytes:
         if not self._include_usage:
-            return b""
+            return DONE
         last = {"choices": [], "usage": usage_json(self._usage())}
-        return sse({**self._head, **last, "timings": timings_json(self._finished[0])})
+        return sse({**self._head, **last, "timings": timings_json(self._finished[0])}) + DONE
 
     def _chunk(
         self,
