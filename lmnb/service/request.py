@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lmnb.chat.message import Message
+from lmnb.chat.tools import AUTO, Tool, ToolChoice
 from lmnb.engine.options import Sampling
 
 
@@ -30,6 +31,8 @@ class GenerationRequest:
     ignore_eos: bool = False
     template_kwargs: Mapping[str, Any] = field(default_factory=dict)
     """Handed to the chat template (`enable_thinking`, `reasoning_effort`, ...)."""
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = AUTO
     continue_final: bool = False
     """The last message is the assistant's and is to be continued."""
     ttl: float | None = None
