@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
-from lmnb.engine.events import EngineStatus, ModelFacts, SequenceEvent
-from lmnb.engine.options import EngineRequest, LoadOptions
+from lmnb.engine.events import Embedded, EngineStatus, ModelFacts, SequenceEvent
+from lmnb.engine.options import EmbedRequest, EngineRequest, LoadOptions, RerankRequest
 
 __all__ = ["Engine", "EngineFactory", "SequenceStream"]
 
@@ -39,6 +39,13 @@ class Engine(Protocol):
         """The process that holds the memory, where there is one."""
 
     def submit(self, request: EngineRequest) -> SequenceStream: ...
+
+    async def embed(self, request: EmbedRequest) -> Embedded:
+        """A vector for each input. Raises InvalidRequest (this model cannot, an input is too long,
+        ...), QueueFull, EngineDied. Cancelling the call ends the computation."""
+
+    async def rerank(self, request: RerankRequest) -> Embedded:
+        """A score from 0 to 1 for each document. Raises as `embed` does."""
 
     async def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]: ...
 

@@ -85,7 +85,19 @@ class Failed(msgspec.Struct, frozen=True, tag=True, array_like=True):
     param: str | None = None
 
 
-SequenceEvent = Accepted | Prefill | Delta | Finished | Failed
+class Embedded(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The end of an embedding or reranking: a row for each input."""
+
+    id: int
+    vectors: Bytes
+    """All rows, one after the other: 32-bit floats, little-endian. Of a reranking: the scores."""
+    tokens: tuple[int, ...]
+    """How many tokens each input had."""
+
+
+SequenceEvent = Accepted | Prefill | Delta | Finished | Embedded | Failed
+Pooling = Literal["mean", "cls", "last", "rank"]
+"""How the vectors of tokens become one. `rank`: a score instead of a vector."""
 
 
 class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +130,18 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str]
     load_seconds: float
     llama_cpp: str
+    can_generate: bool = True
+    pooling: Pooling | None = None
+    """None: it was loaded to write text."""
+    embedding_length: int = 0
+
+    @property
+    def can_embed(self) -> bool:
+        return self.pooling is not None and self.pooling != "rank"
+
+    @property
+    def can_rerank(self) -> bool:
+        return self.pooling == "rank"
 
 
 class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):

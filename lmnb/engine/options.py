@@ -53,7 +53,9 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     the KV cache itself takes."""
     queue_limit: int = 256
     """Requests that may wait for a slot."""
-    embeddings: bool = False
+    embeddings: bool | None = None
+    """Compute vectors instead of text. None: if the model is made for it. True: a model that writes
+    text gives vectors too (the mean over its tokens), and then writes no more."""
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -132,3 +134,19 @@ class EngineRequest(msgspec.Struct, frozen=True, kw_only=True):
     constraint: Constraint | None = None
     visible: tuple[str, ...] = ()
     """Control tokens to show as text where the model writes them: the marks of its reasoning."""
+
+
+class EmbedRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Inputs to turn into vectors of length 1."""
+
+    inputs: tuple[str | tuple[int, ...], ...]
+    """Text gets the control tokens that the model wants around it; token ids are used as they are."""
+    dimensions: int | None = None
+    """Keep so many of each vector's first numbers (Matryoshka). None: all."""
+
+
+class RerankRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Documents to be judged by how well they answer `query`."""
+
+    query: str
+    documents: tuple[str, ...]
