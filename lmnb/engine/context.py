@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmnb.engine.batch import Batch
+from lmnb.engine.events import Pooling
 from lmnb.engine.log import EngineLog
 from lmnb.engine.model import Model
 from lmnb.engine.options import LoadOptions
@@ -35,6 +36,14 @@ CACHE_TYPES = {
     "q4_1": lib.GGML_TYPE_Q4_1,
     "q4_0": lib.GGML_TYPE_Q4_0,
     "iq4_nl": lib.GGML_TYPE_IQ4_NL,
+}
+
+
+POOLING: dict[Pooling, int] = {
+    "mean": lib.LLAMA_POOLING_TYPE_MEAN,
+    "cls": lib.LLAMA_POOLING_TYPE_CLS,
+    "last": lib.LLAMA_POOLING_TYPE_LAST,
+    "rank": lib.LLAMA_POOLING_TYPE_RANK,
 }
 
 
@@ -61,10 +70,19 @@ class AbortFlag:
 
 
 class Context:
-    """A KV cache and the graphs that use it. `lanes` sequences can be resident at once."""
+    """A KV cache and the graphs that use it. `lanes` sequences can be resident at once.
+
+    With `pooling` it computes vectors instead of logits.
+    """
 
     def __init__(
-        self, model: Model, options: LoadOptions, lanes: int, threads: int, log: EngineLog
+        self,
+        model: Model,
+        options: LoadOptions,
+        lanes: int,
+        threads: int,
+        log: EngineLog,
+        pooling: Pooling | None = None,
     ) -> None:
         self.model = model
         params = lib.llama_context_default_params()
@@ -76,6 +94,10 @@ class Context:
         params.n_seq_max = lanes
         # The default reserves n_batch rows of the vocabulary: 514 MiB instead of 34 for gemma-3.
         params.n_outputs_max = lanes
+        if pooling is not None:
+            params.embeddings = True
+            params.pooling_type = POOLING[pooling]
+            params.n_outputs_max = 0  # vectors are pooled from those of all tokens
         params.n_threads = params.n_threads_batch = threads
         params.flash_attn_type = {None: -1, False: 0, True: 1}[options.flash_attention]
         params.offload_kqv = options.offload_kv_cache
@@ -101,6 +123,7 @@ class Context:
         self.micro_batch_size: int = lib.llama_n_ubatch(self.handle)
         self.unified = bool(options.kv_unified)
         self.threads = threads
+        self._scratch = np.empty(0, np.uint8)
         if not options.mlock:
             release_zeros(anonymous_regions() - before)
         self._attach(options, log)
@@ -142,7 +165,19 @@ class Context:
         view = np.ctypeslib.as_array(pointer, shape=(size,))
         return view.reshape(rows, self.model.vocab.size)
 
+    def vector(self, lane: int, size: int) -> Logits:
+        """What the last call computed for a lane, pooled. A view: valid until the next call."""
+        pointer = lib.llama_get_embeddings_seq(self.handle, lane)
+        if not pointer:
+            raise RuntimeError("llama.cpp computed no vector")
+        return np.ctypeslib.as_array(pointer, shape=(size,))
+
     # -- the KV cache -------------------------------------------------------------------------
+
+    def forget(self) -> None:
+        """Forget everything."""
+        if self.memory:
+            lib.llama_memory_clear(self.memory, False)
 
     def drop(self, lane: int) -> None:
         """Forget a lane."""
@@ -171,18 +206,23 @@ class Context:
         if self.unified or self.model.gpu_layers:
             lib.llama_memory_seq_cp(self.memory, source, target, -1, -1)
             return True
-        state = self.save(source)
-        return state is not None and self.restore(target, state)
+        state = self._read(source, self._scratch)
+        if state is None:
+            return False
+        self._scratch = max(self._scratch, state, key=len)
+        return self.restore(target, state)
 
     def save(self, lane: int) -> NDArray[np.uint8] | None:
         """A lane's state, to be given to `restore` later; None if llama.cpp will not give it."""
+        return self._read(lane, np.empty(0, np.uint8))
+
+    def _read(self, lane: int, buffer: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """A lane's state, in `buffer` if it is large enough: new pages cost more than the copy."""
         size: int = lib.llama_state_seq_get_size(self.handle, lane)
-        if not size:
-            return None
-        state = np.empty(size, np.uint8)
+        state = buffer[:size] if len(buffer) >= size else np.empty(size, np.uint8)
         pointer = state.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
         written: int = lib.llama_state_seq_get_data(self.handle, pointer, size, lane)
-        return state if written == size else None
+        return state if size and written == size else None
 
     def restore(self, lane: int, state: NDArray[np.uint8]) -> bool:
         """Put a saved state into a lane. False, and the lane dropped, if it does not fit."""
