@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import llama_cpp as lib
 
+from lmnb.engine.events import Pooling
 from lmnb.engine.log import EngineLog
 from lmnb.engine.options import LoadOptions
 from lmnb.engine.vocab import Vocab
@@ -15,6 +16,8 @@ from lmnb.errors import LoadFailed
 
 _LOAD_MODE = {(False, False): 0, (True, False): 1, (False, True): 2, (True, True): 3}
 """(mmap, mlock) -> enum llama_load_mode."""
+_POOLING: dict[str, Pooling] = {"1": "mean", "2": "cls", "3": "last", "4": "rank"}
+"""The header's numbers; 0 is none."""
 
 
 class Model:
@@ -73,8 +76,32 @@ class Model:
         return not (
             lib.llama_model_has_encoder(self.handle)
             or lib.llama_model_is_diffusion(self.handle)
-            or not lib.llama_model_has_decoder(self.handle)
+            or self.encodes
         )
+
+    @property
+    def encodes(self) -> bool:
+        """Is it an encoder and nothing else: BERT and its like? It sees all of a text at once."""
+        if lib.llama_model_is_diffusion(self.handle):
+            return False
+        return self._own("attention.causal") == "false" or not lib.llama_model_has_decoder(
+            self.handle
+        )
+
+    @property
+    def declared_pooling(self) -> Pooling | None:
+        """How it was trained to make one vector of many; None if it was not."""
+        return _POOLING.get(self._own("pooling_type"))
+
+    @property
+    def vector_length(self) -> int:
+        """Numbers in one of its vectors."""
+        return int(lib.llama_model_n_embd_out(self.handle))
+
+    @property
+    def classes(self) -> int:
+        """Scores that a reranker computes for one text."""
+        return int(lib.llama_model_n_cls_out(self.handle))
 
     def description(self) -> str:
         buffer = ctypes.create_string_buffer(256)
@@ -94,6 +121,16 @@ class Model:
     def chat_template(self, name: str | None = None) -> str | None:
         text = lib.llama_model_chat_template(self.handle, name.encode() if name else None)
         return text.decode("utf-8", "replace") if text else None
+
+    def _own(self, name: str) -> str:
+        """A key of the architecture's own: `bert.pooling_type` for `pooling_type`."""
+        architecture = self._value("general.architecture")
+        return self._value(f"{architecture}.{name}")
+
+    def _value(self, key: str) -> str:
+        buffer = ctypes.create_string_buffer(256)
+        n = lib.llama_model_meta_val_str(self.handle, key.encode(), buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace") if n >= 0 else ""
 
     def _string(self, call: Callable[..., int], index: int) -> str | None:
         buffer = ctypes.create_string_buffer(1024)

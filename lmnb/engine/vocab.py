@@ -29,6 +29,7 @@ class Vocab:
         self.bos: int = lib.llama_vocab_bos(self.handle)
         self.eos: int = lib.llama_vocab_eos(self.handle)
         self.add_bos: bool = lib.llama_vocab_get_add_bos(self.handle)
+        self.add_eos: bool = lib.llama_vocab_get_add_eos(self.handle)
         self._pieces: dict[int, bytes] = {}
         self._buffer = ctypes.create_string_buffer(512)
 
@@ -46,6 +47,15 @@ class Vocab:
             if n == -(2**31):
                 raise InvalidRequest("The text is too long to be tokenised.")
             room = -n
+
+    def tokenize_pair(self, first: str, second: str) -> list[int]:
+        """Two texts as a reranker was trained to see them: each ended, the second set apart."""
+        read = functools.partial(self.tokenize, add_special=False, parse_special=False)
+        sep: int = lib.llama_vocab_sep(self.handle)
+        end = [self.eos] if self.add_eos and self.eos >= 0 else []
+        between = [sep] if lib.llama_vocab_get_add_sep(self.handle) and sep >= 0 else []
+        start = [self.bos] if self.add_bos and self.bos >= 0 else []
+        return [*start, *read(first), *end, *between, *read(second), *(end or between)]
 
     def piece(self, token: int) -> bytes:
         """The bytes of a token as text; of a control token, nothing."""
