@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from time import perf_counter
 
 import llama_cpp as lib
 import msgspec
+from llguidance import LLMatcher
 
 from lmnb.engine.cache import KVCache
+from lmnb.engine.constraint import Guide
 from lmnb.engine.context import Context
 from lmnb.engine.cpu import usable_cores
 from lmnb.engine.events import Accepted, Failed, ModelFacts, SequenceEvent
+from lmnb.engine.grammars import Grammars
 from lmnb.engine.limits import check_load, check_request
 from lmnb.engine.log import EngineLog
 from lmnb.engine.model import Model
-from lmnb.engine.options import EngineRequest, LoadOptions
+from lmnb.engine.options import Constraint, EngineRequest, LoadOptions
 from lmnb.engine.sampling import Sampler
 from lmnb.engine.scheduler import Scheduler
 from lmnb.engine.sequence import Sequence
@@ -28,6 +32,9 @@ MANY_SLOTS = 4
 SEPARATE_CELLS = 32768
 """More slots than that get a KV cache each, unless that makes more cells than this: separate caches
 are faster for many unrelated requests, a shared one costs less memory (docs/architecture.md)."""
+
+PATIENCE = 0.02
+"""Seconds to wait for a grammar before looking at the pipe again, where nothing else is to do."""
 
 
 class Runner:
@@ -64,32 +71,75 @@ class Runner:
                 abandon=self.context.abandon,
             ),
         )
+        self.grammars = Grammars(self.model.vocab)
+        self._preparing: dict[int, tuple[Sequence, Constraint, Future[LLMatcher]]] = {}
         self.facts = self._facts(most, start)
 
     def close(self) -> None:
+        self.grammars.close()
         self.context.close()
         self.model.close()
 
-    def submit(self, id: int, request: EngineRequest) -> SequenceEvent:
-        """Queue a request: `Accepted`, or why not."""
+    @property
+    def busy(self) -> bool:
+        return bool(self._preparing) or self.scheduler.busy
+
+    def submit(self, id: int, request: EngineRequest) -> list[SequenceEvent]:
+        """Queue a request: `Accepted`, or why not. Nothing yet, when its grammar must be compiled
+        first: then `step` says it."""
         try:
             tokens = self._read(request)
             sampler = Sampler(request.sampling, self.model.vocab, self.model.train_context)
         except LmnbError as error:
-            return Failed(id, type(error).__name__, error.message, error.param)
+            return [_failed(id, error)]
         sampler.observe(tokens)
         visible = self.model.vocab.controls(request.visible)
-        self.scheduler.add(Sequence(id, tokens, request, sampler, visible))
-        return Accepted(id, len(tokens))
+        sequence = Sequence(id, tokens, request, sampler, visible)
+        if request.constraint is not None:
+            compiled = self.grammars.compile(request.constraint)
+            self._preparing[id] = sequence, request.constraint, compiled
+            return []
+        self.scheduler.add(sequence)
+        return [Accepted(id, len(tokens))]
+
+    def step(self) -> list[SequenceEvent]:
+        """Compute once for everybody; what happened, in order."""
+        if not self.scheduler.busy:
+            wait([future for _, _, future in self._preparing.values()], timeout=PATIENCE)
+        prepared = [
+            self._prepared(id) for id, entry in [*self._preparing.items()] if entry[2].done()
+        ]
+        return prepared + self.scheduler.step()
+
+    def cancel(self, id: int) -> list[SequenceEvent]:
+        """Stop a sequence. An unknown id has ended already."""
+        if id not in self._preparing:
+            return self.scheduler.cancel(id)
+        sequence, _, compiled = self._preparing.pop(id)
+        compiled.cancel()
+        sequence.sampler.close()
+        return [sequence.finish("cancelled")]
+
+    def _prepared(self, id: int) -> SequenceEvent:
+        """Its grammar is compiled, or was refused."""
+        sequence, constraint, compiled = self._preparing.pop(id)
+        try:
+            sequence.guide = Guide(constraint, compiled.result(), self.grammars)
+        except LmnbError as error:
+            sequence.sampler.close()
+            return _failed(id, error)
+        self.scheduler.add(sequence)
+        return Accepted(id, sequence.prompt_length)
 
     def _read(self, request: EngineRequest) -> Tokens:
         if not self.model.generates or not self.context.memory:
             raise InvalidRequest(
                 "This model does not generate text: it is made for embeddings.", param="model"
             )
-        if len(self.scheduler.waiting) >= self.options.queue_limit:
+        waiting = len(self.scheduler.waiting) + len(self._preparing)
+        if waiting >= self.options.queue_limit:
             raise QueueFull(
-                f"{len(self.scheduler.waiting)} requests already wait for this model; "
+                f"{waiting} requests already wait for this model; "
                 f"its queue holds {self.options.queue_limit}."
             )
         check_request(request)
@@ -167,3 +217,7 @@ class Runner:
             load_seconds=perf_counter() - start,
             llama_cpp=lib.llama_version().decode(),
         )
+
+
+def _failed(id: int, error: LmnbError) -> Failed:
+    return Failed(id, type(error).__name__, error.message, error.param)

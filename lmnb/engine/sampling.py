@@ -59,24 +59,27 @@ class Sampler:
             for token in tokens[-self.history :]:
                 lib.llama_sampler_accept(self._chain, int(token))
 
-    def sample(self, row: Logits) -> int:
-        """The next token for a row of logits (vocabulary,). The row is not changed.
+    def sample(self, row: Logits, allowed: NDArray[np.intp] | None = None) -> int:
+        """The next token for a row of logits (vocabulary,), of those `allowed`. The row is not
+        changed.
 
         Raises EngineError when the model computed no number: a damaged file.
         """
+        logits = row if allowed is None else row[allowed]
         if self._greedy:
-            token = int(row.argmax())
-            if row[token] != row[token]:
+            best = int(logits.argmax())
+            if logits[best] != logits[best]:
                 raise EngineError("The model computed NaN: its file is damaged.")
-            return token
+            return best if allowed is None else int(allowed[best])
         if self._top is not None:
-            candidates = self._top.select(row)
+            chosen = self._top.select(logits)
         else:
-            if np.isnan(row).any():
+            if np.isnan(logits).any():
                 raise EngineError("The model computed NaN: its file is damaged.")
-            candidates = np.empty(len(row), _CANDIDATE)
-            candidates["id"] = np.arange(len(row), dtype=np.int32)
-            candidates["logit"] = row
+            chosen = np.arange(len(logits))
+        candidates = np.empty(len(chosen), _CANDIDATE)
+        candidates["id"] = chosen if allowed is None else allowed[chosen]
+        candidates["logit"] = logits[chosen]
         array = lib.llama_token_data_array(
             ctypes.cast(candidates.ctypes.data, _ADDRESS), len(candidates), -1, False
         )
@@ -170,11 +173,16 @@ class _Shortlist:
         self._k = k
         self._reach = np.float32(12.0)
 
-    def select(self, row: Logits) -> NDArray[np.void]:
+    def select(self, row: Logits) -> NDArray[np.intp]:
+        """Indices into `row`, in order."""
+        if len(row) <= self._k:  # a grammar leaves few: all of them
+            if np.isnan(row).any():
+                raise EngineError("The model computed NaN: its file is damaged.")
+            return np.arange(len(row))
         best = row.max()
         if best != best:
             raise EngineError("The model computed NaN: its file is damaged.")
-        k = min(self._k, len(row))
+        k = self._k
         for _ in range(8):
             chosen = np.flatnonzero(row > best - self._reach)
             if len(chosen) >= k:
@@ -184,10 +192,7 @@ class _Shortlist:
             chosen = np.argpartition(row, len(row) - k)[-k:]
         if len(chosen) > 8 * k:
             self._reach *= np.float32(0.9)
-        candidates = np.empty(len(chosen), _CANDIDATE)
-        candidates["id"] = chosen
-        candidates["logit"] = row[chosen]
-        return candidates
+        return chosen
 
 
 def logprob(row: Logits, token: int, top: int, vocab: Vocab) -> TokenLogprob:

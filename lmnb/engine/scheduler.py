@@ -236,11 +236,11 @@ class Scheduler:
     def _sample(self, sequence: Sequence, row: Logits) -> None:
         request = sequence.request
         vocab = self.model.vocab
-        if request.ignore_eos:
+        if not sequence.may_end:
             row[vocab.end_tokens] = -np.inf
         start = perf_counter()
         try:
-            token = sequence.sampler.sample(row)
+            token = self._choose(sequence, row)
         except LmnbError as error:
             self._fail(sequence, error)
             return
@@ -261,11 +261,22 @@ class Scheduler:
         if reason is not None:
             self._finish(sequence, reason)
 
+    def _choose(self, sequence: Sequence, row: Logits) -> int:
+        """The next token, which its grammar, if it has one, allows and has taken."""
+        guide = sequence.guide
+        if guide is None:
+            return sequence.sampler.sample(row)
+        while True:
+            token = sequence.sampler.sample(row, guide.allowed())
+            if self.model.vocab.is_end(token) or guide.accept(token):
+                return token
+            row[token] = -np.inf
+
     def _end(self, sequence: Sequence, ended: bool) -> FinishReason | None:
         limit = sequence.request.max_tokens
         if sequence.text.stopped is not None:
             return "stop_string"
-        if ended:
+        if ended or (sequence.guide is not None and sequence.guide.state == "complete"):
             return "stop"
         if limit is not None and sequence.completion_length >= limit:
             return "length"

@@ -6,6 +6,7 @@ from time import perf_counter
 
 import numpy as np
 
+from lmnb.engine.constraint import Guide
 from lmnb.engine.detokenizer import Detokenizer
 from lmnb.engine.events import Delta, Finished, FinishReason, Timings, TokenLogprob
 from lmnb.engine.options import EngineRequest
@@ -28,11 +29,13 @@ class Sequence:
         request: EngineRequest,
         sampler: Sampler,
         visible: frozenset[int] = frozenset(),
+        guide: Guide | None = None,
     ) -> None:
         self.id = id
         self.request = request
         self.sampler = sampler
         self.visible = visible
+        self.guide = guide
         self.prompt_length = len(tokens)
         self.length = len(tokens)
         self.computed = 0
@@ -62,6 +65,13 @@ class Sequence:
     @property
     def prefilling(self) -> bool:
         return self.length - self.computed > 1 or self.length == self.prompt_length
+
+    @property
+    def may_end(self) -> bool:
+        """Whether the model's own end counts. Where a grammar holds, that is the grammar's."""
+        if self.guide is None or (self.guide.state == "free" and self.guide.may_end):
+            return not self.request.ignore_eos
+        return self.guide.may_end
 
     def append(self, token: int) -> None:
         if self.length == len(self._tokens):

@@ -74,18 +74,17 @@ class Worker:
         self._serve(runner)
 
     def _serve(self, runner: Runner) -> None:
-        scheduler = runner.scheduler
         while True:
-            while not scheduler.busy or not self._inbox.empty():
+            while not runner.busy or not self._inbox.empty():
                 self._write(self._answer(runner, self._inbox.get()))
-            self._write(Events(scheduler.step()))
+            self._write(Events(runner.step()))
 
     def _answer(self, runner: Runner, command: Command) -> Message:
         match command:
             case Submit(id, request):
-                return Events([runner.submit(id, request)])
+                return Events(runner.submit(id, request))
             case Cancel(id):
-                return Events(runner.scheduler.cancel(id))
+                return Events(runner.cancel(id))
             case Tokenize(call, text, add_special, parse_special):
                 try:
                     ids = runner.model.vocab.tokenize(

@@ -55,21 +55,20 @@ def submit(runner: Runner, *requests: EngineRequest) -> dict[int, Reply]:
     for wanted in requests:
         id = next(_ids)
         replies[id] = Reply()
-        event = runner.submit(id, wanted)
-        if isinstance(event, Failed):
-            replies[id].end = event
+        for event in runner.submit(id, wanted):
+            replies[id].take(event)
     return replies
 
 
 def step(runner: Runner, replies: dict[int, Reply]) -> None:
-    for event in runner.scheduler.step():
+    for event in runner.step():
         replies[event.id].take(event)
 
 
 def run(runner: Runner, *requests: EngineRequest) -> list[Reply]:
     """All of them at once, to the end."""
     replies = submit(runner, *requests)
-    while runner.scheduler.busy:
+    while runner.busy:
         step(runner, replies)
     return list(replies.values())
 
