@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lmnb.api.lmstudio.v1 as lmstudio
+from lmnb.api.anthropic.messages import CountTokensHandler, MessagesHandler
 from lmnb.api.base import ApiHandler, RouteNotFoundHandler
 from lmnb.api.health import HealthHandler
 from lmnb.api.openai.chat import ChatCompletionsHandler
@@ -17,6 +18,8 @@ ROUTES: list[tuple[str, type[ApiHandler]]] = [
     (r"/v1/models/(.+)", ModelHandler),
     (r"/v1/chat/completions/?", ChatCompletionsHandler),
     (r"/v1/completions/?", CompletionsHandler),
+    (r"/v1/messages/?", MessagesHandler),
+    (r"/v1/messages/count_tokens/?", CountTokensHandler),
     (r"/api/v1/models/?", lmstudio.ModelsHandler),
     (r"/api/v1/models/load/?", lmstudio.LoadHandler),
     (r"/api/v1/models/unload/?", lmstudio.UnloadHandler),

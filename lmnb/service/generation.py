@@ -12,6 +12,7 @@ from lmnb.engine import SequenceStream
 from lmnb.engine.events import Accepted, Delta, Prefill, TokenLogprob
 from lmnb.engine.events import Finished as EngineFinished
 from lmnb.engine.options import EngineRequest, Span
+from lmnb.service.counting import prompt_tokens
 from lmnb.service.events import (
     Finished,
     FinishReason,
@@ -155,6 +156,25 @@ class Generations:
         here (ModelNotFound, LoadFailed, ContextLengthExceeded, QueueFull, InvalidRequest, ...).
         """
         model = await self.manager.get(request.model)
+        prepared, parser = await self._prepare(model, request)
+        generation = Generation(model, model.engine.submit(prepared), parser)
+        await generation.accepted()
+        return generation
+
+    async def prompt(self, request: GenerationRequest) -> tuple[LoadedModel, EngineRequest]:
+        """What `start` would hand to the engine, and which one. Raises what `start` raises."""
+        model = await self.manager.get(request.model)
+        prepared, _ = await self._prepare(model, request)
+        return model, prepared
+
+    async def count_tokens(self, request: GenerationRequest) -> int:
+        """The length of the prompt, exactly as it would be computed."""
+        model, prepared = await self.prompt(request)
+        return len(await prompt_tokens(model.engine, prepared))
+
+    async def _prepare(
+        self, model: LoadedModel, request: GenerationRequest
+    ) -> tuple[EngineRequest, ReplyParser | None]:
         spans: tuple[Span, ...] = ()
         stop, visible = request.stop, tuple[str, ...]()
         parser = None
@@ -169,18 +189,14 @@ class Generations:
             visible = model.prompts.visible
         elif request.text is not None:
             spans = (Span(request.text),)
-        stream = model.engine.submit(
-            EngineRequest(
-                prompt=spans,
-                prompt_tokens=request.tokens or (),
-                sampling=request.sampling,
-                max_tokens=request.max_tokens,
-                stop=stop,
-                visible=visible,
-                logprobs=request.logprobs,
-                ignore_eos=request.ignore_eos,
-            )
+        prepared = EngineRequest(
+            prompt=spans,
+            prompt_tokens=request.tokens or (),
+            sampling=request.sampling,
+            max_tokens=request.max_tokens,
+            stop=stop,
+            visible=visible,
+            logprobs=request.logprobs,
+            ignore_eos=request.ignore_eos,
         )
-        generation = Generation(model, stream, parser)
-        await generation.accepted()
-        return generation
+        return prepared, parser

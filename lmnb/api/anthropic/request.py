@@ -1,0 +1,127 @@
+"""What a client may send to `/v1/messages`, and what it means."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from lmnb.api.anthropic.content import Blocks, InputMessage, conversation
+from lmnb.api.body import Body, Integer
+from lmnb.api.openai.sampling import INT64, GenerationFields, token_limit, unsupported
+from lmnb.chat.tools import AUTO, Tool, ToolChoice
+from lmnb.service.request import GenerationRequest
+
+__all__ = ["CountRequest", "MessagesRequest"]
+
+MODES: dict[str, Literal["none", "auto"]] = {"none": "none", "auto": "auto"}
+
+
+class Thinking(Body):
+    """A budget is a wish: models that think do so until they are done."""
+
+    type: Literal["enabled", "disabled", "adaptive", "between_tools"]
+    budget_tokens: Integer | None = None
+    display: Literal["summarized", "omitted"] = "summarized"
+
+
+class OutputConfig(Body):
+    effort: str | None = None
+    format: dict[str, Any] | None = None
+
+
+class ToolSpec(Body):
+    """A tool of the client's own. Those that Anthropic runs on its servers cannot be had here."""
+
+    type: str = "custom"
+    name: Annotated[str, Field(min_length=1)]
+    description: str = ""
+    input_schema: dict[str, Any] | None = None
+    strict: bool = False
+
+    @model_validator(mode="after")
+    def _is_the_clients(self) -> ToolSpec:
+        if self.type != "custom":
+            raise unsupported(f"the tool '{self.type}' (only tools with an 'input_schema')", "type")
+        return self
+
+    def to_tool(self) -> Tool:
+        return Tool(self.name, self.description, self.input_schema, self.strict)
+
+
+class Choice(Body):
+    type: Literal["auto", "any", "tool", "none"]
+    name: str = ""
+    disable_parallel_tool_use: bool = False
+
+    @model_validator(mode="after")
+    def _names_its_tool(self) -> Choice:
+        if self.type == "tool" and not self.name:
+            raise PydanticCustomError("missing", "", {"field": ("name",)})
+        return self
+
+    def to_choice(self) -> ToolChoice:
+        return ToolChoice(
+            mode=MODES.get(self.type, "required"),
+            names=(self.name,) if self.type == "tool" else (),
+            parallel=not self.disable_parallel_tool_use,
+        )
+
+
+class CountRequest(GenerationFields):
+    """What has to do with the prompt. Metadata, betas and cache marks are ignored."""
+
+    messages: Annotated[list[InputMessage], Field(min_length=1)]
+    system: Blocks = []
+    thinking: Thinking | None = None
+    output_config: OutputConfig = OutputConfig()
+    tools: list[ToolSpec] = []
+    tool_choice: Choice | None = None
+    chat_template_kwargs: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _can_be_done(self) -> CountRequest:
+        if self.output_config.format is not None:
+            raise unsupported("an output format", "output_config")
+        return self
+
+    def to_generation(self) -> GenerationRequest:
+        messages = conversation(self.system, self.messages)
+        last = messages[-1]
+        return GenerationRequest(
+            model=self.model,
+            messages=messages,
+            sampling=self.sampling(),
+            max_tokens=token_limit(self.max_tokens),
+            stop=self.stops,
+            template_kwargs=self._template_kwargs(),
+            continue_final=last.role == "assistant" and bool(last.content) and not last.tool_calls,
+            ignore_eos=self.ignore_eos,
+            ttl=self.ttl,
+            tools=tuple(tool.to_tool() for tool in self.tools),
+            tool_choice=self.tool_choice.to_choice() if self.tool_choice else AUTO,
+        )
+
+    def _template_kwargs(self) -> dict[str, Any]:
+        given: dict[str, Any] = {}
+        if self.output_config.effort:
+            given["reasoning_effort"] = self.output_config.effort
+        if self.thinking is not None:
+            given["enable_thinking"] = self.thinking.type != "disabled"
+        return {**given, **self.chat_template_kwargs}
+
+
+class MessagesRequest(CountRequest):
+    """The body."""
+
+    max_tokens: Annotated[Integer, Field(ge=1, le=INT64)]
+    stop_sequences: list[str] = []
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        return tuple(text for text in (*self.stop_sequences, *self.stop) if text)
+
+    @property
+    def shows_thinking(self) -> bool:
+        return self.thinking is None or self.thinking.display != "omitted"
