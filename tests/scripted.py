@@ -37,6 +37,7 @@ class Script:
     fail: LmnbError | Exception | None = None
     """Raised after the texts."""
     reason: str = "stop"
+    stop_string: str | None = None
     prefill: Sequence[int] = ()
     """Prompt tokens read, step by step, of `prompt_tokens`."""
     prompt_tokens: int = 7
@@ -166,6 +167,7 @@ class ScriptedStream:
             completion_tokens=said,
             timings=Timings(queue=0.001, prefill=0.02, decode=0.1, first_token=0.03),
             seed=request.sampling.seed or 0,
+            stop_string=script.stop_string,
         )
 
     def _texts(self, script: Script) -> Iterable[str]:
