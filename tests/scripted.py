@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from array import array
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +12,7 @@ from lmnb.engine.events import (
     Accepted,
     Alternative,
     Delta,
+    Embedded,
     EngineStatus,
     Finished,
     ModelFacts,
@@ -18,7 +21,7 @@ from lmnb.engine.events import (
     Timings,
     TokenLogprob,
 )
-from lmnb.engine.options import EngineRequest, LoadOptions
+from lmnb.engine.options import EmbedRequest, EngineRequest, LoadOptions, RerankRequest
 from lmnb.errors import LmnbError, ServiceClosed
 
 TEMPLATE = (
@@ -60,6 +63,9 @@ class ScriptedEngine:
     requests: list[EngineRequest] = field(default_factory=list)
     submitted: asyncio.Event = field(default_factory=asyncio.Event)
     streams: list[ScriptedStream] = field(default_factory=list)
+    embedding_length: int = 16
+    embeds: list[EmbedRequest | RerankRequest] = field(default_factory=list)
+    embed_cancelled: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def facts(self) -> ModelFacts:
@@ -97,6 +103,40 @@ class ScriptedEngine:
         self.streams.append(stream)
         self.submitted.set()
         return stream
+
+    async def embed(self, request: EmbedRequest) -> Embedded:
+        """The vector of a text counts its bytes, modulo `embedding_length`; of length 1."""
+        self.embeds.append(request)
+        await self._vectors()
+        size = self.embedding_length
+        rows = []
+        for one in request.inputs:
+            row = [0.0] * size
+            for number in one.encode() if isinstance(one, str) else one:
+                row[number % size] += 1
+            row = row[: request.dimensions]
+            length = math.hypot(*row) or 1.0
+            rows.extend(number / length for number in row)
+        return Embedded(1, array("f", rows).tobytes(), tuple(map(len, request.inputs)))
+
+    async def rerank(self, request: RerankRequest) -> Embedded:
+        """The share of the query's characters that the document has."""
+        self.embeds.append(request)
+        await self._vectors()
+        wanted = set(request.query)
+        scores = array("f", [len(wanted & set(d)) / len(wanted) for d in request.documents])
+        return Embedded(1, scores.tobytes(), tuple(map(len, request.documents)))
+
+    async def _vectors(self) -> None:
+        script = self.scripts[0]
+        if script.refuse:
+            raise script.refuse
+        if script.hold:
+            try:
+                await script.hold.wait()
+            except asyncio.CancelledError:
+                self.embed_cancelled.set()
+                raise
 
     async def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
         return list(text.encode())

@@ -16,14 +16,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import msgspec
 
 import lmnb.errors
-from lmnb.engine.events import EngineStatus, Failed, Finished, ModelFacts, SequenceEvent
-from lmnb.engine.options import EngineRequest, LoadOptions
+from lmnb.engine.events import Embedded, EngineStatus, Failed, Finished, ModelFacts, SequenceEvent
+from lmnb.engine.options import EmbedRequest, EngineRequest, LoadOptions, RerankRequest
 from lmnb.engine.protocol import (
     VERSION,
     Answer,
     Cancel,
     Command,
     Detokenize,
+    Embed,
     Events,
     FrameReader,
     GetStatus,
@@ -33,6 +34,7 @@ from lmnb.engine.protocol import (
     LoadError,
     Loading,
     Message,
+    Rerank,
     Submit,
     Tokenize,
     decode_message,
@@ -81,7 +83,7 @@ class ProcessStream:
         """An event came; the last one closes the stream."""
         if isinstance(event, Failed):
             event = _error(event)
-        self._done = self._done or isinstance(event, Finished | LmnbError)
+        self._done = self._done or isinstance(event, Finished | Embedded | LmnbError)
         self._events.append(event)
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
@@ -136,13 +138,13 @@ class EngineProcess:
             raise
 
     def submit(self, request: EngineRequest) -> ProcessStream:
-        stream = ProcessStream(self, next(self._ids))
-        if not self.alive:
-            stream.push(self._obituary())
-            return stream
-        self._streams[stream.id] = stream
-        self._send(Submit(stream.id, request))
-        return stream
+        return self._open(lambda id: Submit(id, request))
+
+    async def embed(self, request: EmbedRequest) -> Embedded:
+        return await self._vectors(lambda id: Embed(id, request))
+
+    async def rerank(self, request: RerankRequest) -> Embedded:
+        return await self._vectors(lambda id: Rerank(id, request))
 
     def cancel(self, id: int) -> None:
         if id in self._streams and self.alive:
@@ -192,6 +194,25 @@ class EngineProcess:
                 self._process.stdin.flush()
         with contextlib.suppress(OSError):
             self._process.stdin.close()
+
+    def _open(self, make: Callable[[int], Command]) -> ProcessStream:
+        stream = ProcessStream(self, next(self._ids))
+        if not self.alive:
+            stream.push(self._obituary())
+            return stream
+        self._streams[stream.id] = stream
+        self._send(make(stream.id))
+        return stream
+
+    async def _vectors(self, make: Callable[[int], Command]) -> Embedded:
+        stream = self._open(make)
+        try:
+            async for event in stream:
+                if isinstance(event, Embedded):
+                    return event
+        finally:
+            stream.cancel()
+        raise EngineError("The engine ended a request without an answer.")
 
     async def _call(self, make: Callable[[int], Command]) -> Answer:
         if not self.alive:
@@ -250,7 +271,7 @@ class EngineProcess:
     def _dispatch(self, event: SequenceEvent) -> None:
         stream = self._streams.get(event.id)
         if stream is not None:
-            if isinstance(event, Finished | Failed):
+            if isinstance(event, Finished | Embedded | Failed):
                 del self._streams[event.id]
             stream.push(event)
 

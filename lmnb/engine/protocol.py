@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import msgspec
 
 from lmnb.engine.events import EngineStatus, ModelFacts, SequenceEvent
-from lmnb.engine.options import EngineRequest, LoadOptions
+from lmnb.engine.options import EmbedRequest, EngineRequest, LoadOptions, RerankRequest
 
 VERSION = 1
 LENGTH = struct.Struct(">I")
@@ -28,6 +28,16 @@ class Load(msgspec.Struct, frozen=True, tag=True):
 class Submit(msgspec.Struct, frozen=True, tag=True):
     id: int
     request: EngineRequest
+
+
+class Embed(msgspec.Struct, frozen=True, tag=True):
+    id: int
+    request: EmbedRequest
+
+
+class Rerank(msgspec.Struct, frozen=True, tag=True):
+    id: int
+    request: RerankRequest
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
@@ -50,7 +60,7 @@ class GetStatus(msgspec.Struct, frozen=True, tag=True):
     call: int
 
 
-Command = Load | Submit | Cancel | Tokenize | Detokenize | GetStatus
+Command = Load | Submit | Embed | Rerank | Cancel | Tokenize | Detokenize | GetStatus
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Future, wait
 from time import perf_counter
 
-import llama_cpp as lib
 import msgspec
 from llguidance import LLMatcher
 
@@ -14,12 +12,13 @@ from lmnb.engine.cache import KVCache
 from lmnb.engine.constraint import Guide
 from lmnb.engine.context import Context
 from lmnb.engine.cpu import usable_cores
-from lmnb.engine.events import Accepted, Failed, ModelFacts, SequenceEvent
+from lmnb.engine.events import Accepted, EngineStatus, Failed, SequenceEvent
+from lmnb.engine.facts import read_facts
 from lmnb.engine.grammars import Grammars
-from lmnb.engine.limits import check_load, check_request
+from lmnb.engine.limits import check_request
 from lmnb.engine.log import EngineLog
 from lmnb.engine.model import Model
-from lmnb.engine.options import Constraint, EngineRequest, LoadOptions
+from lmnb.engine.options import Constraint, EmbedRequest, EngineRequest, LoadOptions, RerankRequest
 from lmnb.engine.sampling import Sampler
 from lmnb.engine.scheduler import Scheduler
 from lmnb.engine.sequence import Sequence
@@ -38,26 +37,14 @@ PATIENCE = 0.02
 
 
 class Runner:
-    """Raises LoadFailed, with nothing left in memory, when the model cannot be loaded."""
+    """Owns the model from then on. Raises LoadFailed."""
 
-    def __init__(
-        self,
-        path: str,
-        options: LoadOptions,
-        log: EngineLog,
-        progress: Callable[[float], bool] = lambda _: True,
-    ) -> None:
-        start = perf_counter()
-        check_load(options)
+    def __init__(self, model: Model, options: LoadOptions, log: EngineLog, start: float) -> None:
         cores = usable_cores()
         most = options.threads or cores
-        self.model = Model(path, options, log, progress)
+        self.model = model
         self.options = self._settle(options)
-        try:
-            self.context = Context(self.model, self.options, self.options.slots, most, log)
-        except BaseException:
-            self.model.close()
-            raise
+        self.context = Context(model, self.options, self.options.slots, most, log)
         mib = self.options.host_cache_mib
         host_limit = None if mib is None else mib << 20
         self.scheduler = Scheduler(
@@ -73,7 +60,13 @@ class Runner:
         )
         self.grammars = Grammars(self.model.vocab)
         self._preparing: dict[int, tuple[Sequence, Constraint, Future[LLMatcher]]] = {}
-        self.facts = self._facts(most, start)
+        self.facts = read_facts(
+            model,
+            self.context,
+            self.options,
+            threads=most,
+            load_seconds=perf_counter() - start,
+        )
 
     def close(self) -> None:
         self.grammars.close()
@@ -110,6 +103,27 @@ class Runner:
             self._prepared(id) for id, entry in [*self._preparing.items()] if entry[2].done()
         ]
         return prepared + self.scheduler.step()
+
+    def status(self) -> EngineStatus:
+        return self.scheduler.status()
+
+    def embed(self, id: int, _: EmbedRequest) -> list[SequenceEvent]:
+        """Not here: the context of a model that writes text has no room for it."""
+        return [
+            _failed(
+                id,
+                InvalidRequest(
+                    "This model cannot embed: it is loaded to write text. Use an embedding model, "
+                    "or load this one with 'embeddings': true.",
+                    param="model",
+                ),
+            )
+        ]
+
+    def rerank(self, id: int, _: RerankRequest) -> list[SequenceEvent]:
+        """Not here."""
+        message = "This model cannot rerank: it writes text. Use a reranker."
+        return [_failed(id, InvalidRequest(message, param="model"))]
 
     def cancel(self, id: int) -> list[SequenceEvent]:
         """Stop a sequence. An unknown id has ended already."""
@@ -184,39 +198,6 @@ class Runner:
         if unified is None:
             unified = options.slots <= MANY_SLOTS or options.slots * context > SEPARATE_CELLS
         return msgspec.structs.replace(options, context_length=context, kv_unified=unified)
-
-    def _facts(self, threads: int, start: float) -> ModelFacts:
-        model, vocab = self.model, self.model.vocab
-        metadata = model.metadata()
-        prefix = "tokenizer.chat_template."
-        names = [key.removeprefix(prefix) for key in metadata if key.startswith(prefix)]
-        templates = {name: text for name in names if (text := model.chat_template(name))}
-        return ModelFacts(
-            description=model.description(),
-            architecture=metadata.get("general.architecture", ""),
-            size_bytes=lib.llama_model_size(model.handle),
-            parameters=lib.llama_model_n_params(model.handle),
-            n_vocab=vocab.size,
-            n_layers=model.layers,
-            train_context=model.train_context,
-            context_length=self.context.length,
-            slots=self.options.slots,
-            batch_size=self.context.batch_size,
-            micro_batch_size=self.context.micro_batch_size,
-            threads=threads,
-            gpu_layers=model.gpu_layers,
-            kv_unified=self.context.unified,
-            flash_attention=self.options.flash_attention,
-            chat_template=model.chat_template(),
-            templates=templates,
-            bos=vocab.text(vocab.bos),
-            eos=vocab.text(vocab.eos),
-            add_bos=vocab.add_bos,
-            special_tokens=vocab.control_texts(),
-            metadata=metadata,
-            load_seconds=perf_counter() - start,
-            llama_cpp=lib.llama_version().decode(),
-        )
 
 
 def _failed(id: int, error: LmnbError) -> Failed:

@@ -22,6 +22,7 @@ from lmnb.engine.protocol import (
     Cancel,
     Command,
     Detokenize,
+    Embed,
     Events,
     FrameReader,
     GetStatus,
@@ -31,6 +32,7 @@ from lmnb.engine.protocol import (
     LoadError,
     Loading,
     Message,
+    Rerank,
     Submit,
     Tokenize,
     decode_command,
@@ -39,7 +41,7 @@ from lmnb.engine.protocol import (
 from lmnb.errors import LmnbError
 
 if TYPE_CHECKING:
-    from lmnb.engine.runner import Runner
+    from lmnb.engine.opening import AnyRunner
 
 
 class Worker:
@@ -55,7 +57,7 @@ class Worker:
     def run(self) -> None:
         self._write(Hello(VERSION))
         from lmnb.engine.log import EngineLog  # llama.cpp loads here, after the greeting
-        from lmnb.engine.runner import Runner
+        from lmnb.engine.opening import open_runner
 
         log = EngineLog()
         log.install()
@@ -63,7 +65,7 @@ class Worker:
         if not isinstance(command, Load):
             return
         try:
-            runner = Runner(command.path, command.options, log, self._progress())
+            runner = open_runner(command.path, command.options, log, self._progress())
         except LmnbError as error:
             self._write(LoadError(error.message))
             return
@@ -73,16 +75,20 @@ class Worker:
         self._write(Loaded(runner.facts))
         self._serve(runner)
 
-    def _serve(self, runner: Runner) -> None:
+    def _serve(self, runner: AnyRunner) -> None:
         while True:
             while not runner.busy or not self._inbox.empty():
                 self._write(self._answer(runner, self._inbox.get()))
             self._write(Events(runner.step()))
 
-    def _answer(self, runner: Runner, command: Command) -> Message:
+    def _answer(self, runner: AnyRunner, command: Command) -> Message:
         match command:
             case Submit(id, request):
                 return Events(runner.submit(id, request))
+            case Embed(id, embed):
+                return Events(runner.embed(id, embed))
+            case Rerank(id, rerank):
+                return Events(runner.rerank(id, rerank))
             case Cancel(id):
                 return Events(runner.cancel(id))
             case Tokenize(call, text, add_special, parse_special):
@@ -98,7 +104,7 @@ class Worker:
                 data = b"".join(render(token, special=True) for token in tokens)
                 return Answer(call, text=data.decode("utf-8", "replace"))
             case GetStatus(call):
-                return Answer(call, status=runner.scheduler.status())
+                return Answer(call, status=runner.status())
         raise ValueError(f"unexpected command {command!r}")
 
     def _progress(self) -> Callable[[float], bool]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from lmnb.engine.events import Delta, Failed, Finished, Prefill, SequenceEvent, TokenLogprob
 from lmnb.engine.log import EngineLog
+from lmnb.engine.opening import open_runner
 from lmnb.engine.options import EngineRequest, LoadOptions, Sampling, Span
 from lmnb.engine.runner import Runner
 
@@ -40,7 +41,9 @@ class Reply:
 
 
 def load(path: object, **options: object) -> Runner:
-    return Runner(str(path), LoadOptions(**options), LOG)  # type: ignore[arg-type]
+    runner = open_runner(str(path), LoadOptions(**options), LOG)  # type: ignore[arg-type]
+    assert isinstance(runner, Runner)
+    return runner
 
 
 def request(prompt: str | Sequence[int], **options: object) -> EngineRequest:
