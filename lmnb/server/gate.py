@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from tornado.httputil import HTTPServerRequest
 
 from lmnb.errors import AuthenticationError, PermissionDenied
-from lmnb.server.keys import ServerKey, presented_key
+from lmnb.server.keys import ServerKey, presented_keys
 from lmnb.server.peer import is_address, is_loopback, is_own_process
 
 __all__ = ["Gate"]
@@ -85,6 +85,6 @@ def _hostname(host: str) -> str:
 
 
 def _complaint(request: HTTPServerRequest) -> str:
-    if presented_key(request):
+    if presented_keys(request):
         return "Incorrect API key provided."
     return "No API key provided. Send it as 'Authorization: Bearer KEY'."

@@ -8,7 +8,7 @@ import secrets
 
 from tornado.httputil import HTTPServerRequest
 
-__all__ = ["ServerKey", "new_key", "presented_key"]
+__all__ = ["ServerKey", "new_key", "presented_keys"]
 
 BEARER = re.compile(r"(?:token|bearer)\s+(.+)", re.IGNORECASE)
 
@@ -17,10 +17,12 @@ def new_key() -> str:
     return f"sk-lmnb-{secrets.token_urlsafe(24)}"
 
 
-def presented_key(request: HTTPServerRequest) -> str:
-    """What the caller showed: `Authorization`, or Anthropic's `x-api-key`."""
-    match = BEARER.fullmatch(request.headers.get("Authorization", "").strip())
-    return match[1].strip() if match else request.headers.get("x-api-key", "").strip()
+def presented_keys(request: HTTPServerRequest) -> list[str]:
+    """What the caller showed: `Authorization`, and Anthropic's `x-api-key`, which clients of both
+    kinds send beside each other."""
+    bearer = BEARER.fullmatch(request.headers.get("Authorization", "").strip())
+    shown = (bearer[1] if bearer else "", request.headers.get("x-api-key", ""))
+    return [key.strip() for key in shown if key.strip()]
 
 
 class ServerKey:
@@ -31,5 +33,5 @@ class ServerKey:
 
     def opens(self, request: HTTPServerRequest) -> bool:
         """Takes the same time whatever was shown."""
-        shown = presented_key(request).encode("utf-8", "surrogateescape")
-        return hmac.compare_digest(shown, self.value.encode())
+        shown = [key.encode("utf-8", "surrogateescape") for key in presented_keys(request)]
+        return any(hmac.compare_digest(key, self.value.encode()) for key in shown)

@@ -9,7 +9,7 @@ from tornado import web
 
 from lmnb.api.base import ApiHandler, endpoint
 from lmnb.errors import AuthenticationError, PermissionDenied
-from lmnb.server.keys import ServerKey, presented_key
+from lmnb.server.keys import ServerKey, presented_keys
 
 __all__ = ["KEY_SETTING", "NotebookHandler"]
 
@@ -40,6 +40,10 @@ class NotebookHandler(ApiHandler, JupyterHandler):  # type: ignore[misc]  # both
             raise PermissionDenied(f"{self.current_user.username} may not {action} lmnb.")
 
     async def _admit_by_jupyter(self) -> None:
+        headers = self.request.headers
+        if "x-api-key" in headers and not headers.get("Authorization"):
+            # Anthropic's clients show Jupyter's token there, where Jupyter does not look.
+            headers["Authorization"] = f"Bearer {headers['x-api-key']}"
         try:
             await JupyterHandler.prepare(self)
         except web.HTTPError as error:
@@ -81,6 +85,6 @@ class NotebookHandler(ApiHandler, JupyterHandler):  # type: ignore[misc]  # both
         self.finish()
 
     def _complaint(self) -> str:
-        if presented_key(self.request):
+        if presented_keys(self.request):
             return "Incorrect API key provided: it is neither this server's token nor lmnb's key."
         return "No API key provided. Use the Jupyter server's token (or lmnb's key) as API key."

@@ -44,6 +44,21 @@ async def test_jupyters_token_is_the_key(jp_fetch: Any) -> None:
     assert json.loads(answer.body)["choices"][0]["message"]["content"] == "Hello, world!"
 
 
+async def test_jupyters_token_is_the_key_of_anthropics_clients_too(
+    jp_fetch: Any, jp_serverapp: Any
+) -> None:
+    body = json.dumps({**json.loads(CHAT), "max_tokens": 9})
+    token = jp_serverapp.identity_provider.token
+    headers = {"x-api-key": token, "Authorization": ""}
+    answer = await jp_fetch("lmnb", "v1", "messages", method="POST", body=body, headers=headers)
+    assert json.loads(answer.body)["content"][0]["text"] == "Hello, world!"
+    headers["x-api-key"] = "wrong"
+    with pytest.raises(HTTPClientError) as caught:
+        await jp_fetch("lmnb", "v1", "messages", method="POST", body=body, headers=headers)
+    assert caught.value.code == 401
+    assert message(caught.value)["type"] == "authentication_error"
+
+
 async def test_a_stream_passes_event_by_event(jp_fetch: Any) -> None:
     parts: list[bytes] = []
     body = json.dumps({**json.loads(CHAT), "stream": True})
