@@ -1,32 +1,55 @@
-"""A reply's text as it comes, split into thinking and answer."""
+"""A reply's text as it comes, split into thinking, answer and tool calls."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from lmnb.chat.arguments import undecided
+from lmnb.chat.calls import CallReader
+from lmnb.chat.deltas import Call, Content, Delta, Reasoning
 from lmnb.chat.reasoning import ReasoningFormat
 
-__all__ = ["Content", "Reasoning", "ReplyParser"]
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reasoning:
-    text: str
-
-
-Delta = Content | Reasoning
+__all__ = ["Call", "Content", "Reasoning", "ReplyParser"]
 
 
 class ReplyParser:
     """Text deltas in, typed deltas out; however the text is cut, the joined result is the same.
 
-    Only a start tag at the very beginning of the reply opens thinking; `inside` says that the
+    Thinking is split off first; `calls` reads the rest.
+    """
+
+    def __init__(
+        self,
+        reasoning: ReasoningFormat | None,
+        inside: bool = False,
+        calls: CallReader | None = None,
+    ) -> None:
+        self._splitter = ThinkingSplitter(reasoning, inside)
+        self._calls = calls
+
+    def feed(self, text: str) -> list[Delta]:
+        """The deltas that `text` completes; none is empty."""
+        return self._read(self._splitter.feed(text))
+
+    def finish(self) -> list[Delta]:
+        """What was still held: the reply is over."""
+        deltas = self._read(self._splitter.finish())
+        return deltas + self._calls.finish() if self._calls else deltas
+
+    def _read(self, pieces: list[Content | Reasoning]) -> list[Delta]:
+        if self._calls is None:
+            return [*pieces]
+        deltas: list[Delta] = []
+        for piece in pieces:
+            if isinstance(piece, Content):
+                deltas += self._calls.feed(piece.text)
+            else:
+                deltas.append(piece)
+        return deltas
+
+
+class ThinkingSplitter:
+    """Only a start tag at the very beginning of the reply opens thinking; `inside` says that the
     prompt has done so already (then a start tag which the model repeats is dropped). Thinking that
     is never closed stays thinking. Tags are never given out, nor the white space beside them.
 
@@ -42,15 +65,15 @@ class ReplyParser:
         self._state: Literal["start", "thinking", "answer start", "answer", "plain"]
         self._state = "plain" if reasoning is None else "start"
 
-    def feed(self, text: str) -> list[Delta]:
+    def feed(self, text: str) -> list[Content | Reasoning]:
         """The deltas that `text` completes; none is empty."""
         self._held += text
-        deltas: list[Delta] = []
+        deltas: list[Content | Reasoning] = []
         while self._step(deltas):
             pass
         return deltas
 
-    def finish(self) -> list[Delta]:
+    def finish(self) -> list[Content | Reasoning]:
         """What was still held: the reply is over, so it was no tag."""
         held, self._held = self._held, ""
         thinking = self._state == "thinking" or (self._state == "start" and self._inside)
@@ -60,7 +83,7 @@ class ReplyParser:
             return []
         return [Reasoning(held) if thinking else Content(held)]
 
-    def _step(self, deltas: list[Delta]) -> bool:
+    def _step(self, deltas: list[Content | Reasoning]) -> bool:
         """Does what the present state can do with what is held. True if that led to another."""
         if self._format is None or self._state == "plain":
             self._give(Content, len(self._held), deltas)
@@ -91,14 +114,16 @@ class ReplyParser:
             return True
         return None if tag.startswith(front) else False
 
-    def _until(self, tag: str, kind: type[Delta], deltas: list[Delta]) -> bool:
+    def _until(
+        self, tag: str, kind: type[Content | Reasoning], deltas: list[Content | Reasoning]
+    ) -> bool:
         """Gives out the text before `tag` and takes `tag`; False while it has not come."""
         if self._after_tag:
             self._held = self._held.lstrip()
             self._after_tag = not self._held
         at = self._held.find(tag) if tag else -1
         if at < 0:
-            self._give(kind, len(self._held) - _undecided(self._held, tag), deltas)
+            self._give(kind, len(self._held) - undecided(self._held, tag), deltas)
             return False
         rest = self._held[at + len(tag) :]
         self._give(kind, len(self._held[:at].rstrip()), deltas)
@@ -106,15 +131,9 @@ class ReplyParser:
         self._after_tag = True
         return True
 
-    def _give(self, kind: type[Delta], length: int, deltas: list[Delta]) -> None:
+    def _give(
+        self, kind: type[Content | Reasoning], length: int, deltas: list[Content | Reasoning]
+    ) -> None:
         if length:
             deltas.append(kind(self._held[:length]))
             self._held = self._held[length:]
-
-
-def _undecided(text: str, tag: str) -> int:
-    """Characters at the end of `text` which could be the beginning of `tag`, or space before it."""
-    if not tag:
-        return 0
-    partial = next(n for n in range(min(len(tag) - 1, len(text)), -1, -1) if text.endswith(tag[:n]))
-    return len(text) - len(text[: len(text) - partial].rstrip())
