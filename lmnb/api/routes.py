@@ -8,7 +8,9 @@ from lmnb.api.base import ApiHandler, RouteNotFoundHandler
 from lmnb.api.health import HealthHandler
 from lmnb.api.openai.chat import ChatCompletionsHandler
 from lmnb.api.openai.completions import CompletionsHandler
+from lmnb.api.openai.embeddings import EmbeddingsHandler
 from lmnb.api.openai.models import ModelHandler, ModelsHandler
+from lmnb.api.rerank import RerankHandler
 
 __all__ = ["ROUTES", "mount"]
 
@@ -20,6 +22,8 @@ ROUTES: list[tuple[str, type[ApiHandler]]] = [
     (r"/v1/completions/?", CompletionsHandler),
     (r"/v1/messages/?", MessagesHandler),
     (r"/v1/messages/count_tokens/?", CountTokensHandler),
+    (r"/v1/embeddings/?", EmbeddingsHandler),
+    (r"(?:/v1)?/rerank/?", RerankHandler),
     (r"/api/v1/models/?", lmstudio.ModelsHandler),
     (r"/api/v1/models/load/?", lmstudio.LoadHandler),
     (r"/api/v1/models/unload/?", lmstudio.UnloadHandler),

@@ -19,6 +19,9 @@ from lmnb.models.scan import Found, Problem, scan
 
 __all__ = ["ModelRecord", "ModelStore", "Problem", "default_roots"]
 
+EMBEDDING_PREFIX = "text-embedding-"
+"""What LM Studio puts before the names of embedding models; here they answer to both."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
@@ -56,6 +59,8 @@ class ModelRecord:
         for rank, names in enumerate(answers):
             if wanted in names:
                 return rank
+        if self.info.kind == "embedding" and wanted.startswith(EMBEDDING_PREFIX):
+            return self.rank(wanted.removeprefix(EMBEDDING_PREFIX))
         beginnings = tuple(wanted + end for end in "-_. ")
         return len(answers) if name.model.startswith(beginnings) else None
 

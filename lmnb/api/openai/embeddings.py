@@ -1,0 +1,85 @@
+"""POST /v1/embeddings: texts, or their token ids, as vectors."""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+from typing import Annotated, Any, Literal
+
+import msgspec
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from lmnb.api.base import ApiHandler, endpoint
+from lmnb.api.body import Body, Integer
+from lmnb.api.openai.sampling import INT32
+from lmnb.service.embedding import Input, Vectors, embed, floats
+
+__all__ = ["EmbeddingsHandler"]
+
+Encoding = Literal["float", "base64"]
+
+
+def _inputs(value: Any) -> tuple[Input, ...]:
+    """One text or one list of token ids, or a list of either."""
+    if isinstance(value, list):
+        if not value:
+            raise PydanticCustomError("empty", "should not be an empty array")
+        if all(type(one) is int for one in value):
+            return (_input(value),)
+        return tuple(_input(one, number) for number, one in enumerate(value))
+    return (_input(value),)
+
+
+def _input(value: Any, number: int | None = None) -> Input:
+    where = {} if number is None else {"field": (number,)}
+    if isinstance(value, str) and value:
+        return value
+    if value in ("", []):
+        raise PydanticCustomError("empty", "should not be empty", where)
+    if isinstance(value, list) and all(type(one) is int and 0 <= one <= INT32 for one in value):
+        return tuple(value)
+    raise PydanticCustomError(
+        "input_type",
+        "should be a string, an array of strings, an array of token ids, or an array of those",
+        where,
+    )
+
+
+class EmbeddingsRequest(Body):
+    """The body."""
+
+    model: Annotated[str, Field(min_length=1)]
+    input: Annotated[tuple[Any, ...], BeforeValidator(_inputs)]
+    encoding_format: Encoding = "float"
+    dimensions: Annotated[Integer, Field(ge=1, le=INT32)] | None = None
+
+
+class EmbeddingsHandler(ApiHandler):
+    """Any number of inputs; the engine splits them as it likes."""
+
+    @endpoint
+    async def post(self) -> None:
+        request = await self.read(EmbeddingsRequest)
+        with self.services.activity.busy():
+            vectors = await embed(
+                self.services.manager, request.model, request.input, request.dimensions
+            )
+            data = await asyncio.to_thread(_entries, vectors, request.encoding_format)
+        usage = {"prompt_tokens": vectors.tokens, "total_tokens": vectors.tokens}
+        self.reply({"object": "list", "data": data, "model": vectors.model, "usage": usage})
+
+
+def _entries(vectors: Vectors, encoding: Encoding) -> list[msgspec.Raw]:
+    """Each written by itself: a thread that writes a million numbers at once holds up the others."""
+    write = floats if encoding == "float" else _base64
+    return [
+        msgspec.Raw(
+            msgspec.json.encode({"object": "embedding", "index": index, "embedding": write(row)})
+        )
+        for index, row in enumerate(vectors.rows())
+    ]
+
+
+def _base64(row: bytes) -> str:
+    return b64encode(row).decode()
