@@ -1,7 +1,8 @@
 """Grammars for one model's vocabulary, compiled in a thread of their own: nobody's tokens wait.
 
-llguidance knows limits for everything but nesting, where its recursion would overflow the stack
-and take the process with it: that is checked here.
+llguidance has limits for what it computes, but follows rules, definitions and `$ref`s by recursion:
+twenty thousand that refer to one another would overflow the stack, and end the process. So a
+grammar's text is limited, and the stack is large enough for the worst text of that size.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ from lmnb.engine.options import Constraint
 from lmnb.engine.vocab import Vocab
 from lmnb.errors import EngineError, InvalidRequest
 
-MAX_CHARACTERS = 1 << 20
-MAX_NESTING = 200
+MAX_CHARACTERS = 1 << 18
+STACK_BYTES = 256 << 20
+"""Reserved, not used: llguidance takes up to 10 KB for each step from a rule to the next."""
+MAX_REASON = 300
 KEPT = 32
 """Compiled grammars that are kept: the choices of a request, and most requests, share one."""
-STACK_BYTES = 64 << 20
 
 _EXCERPT = re.compile(r" *\d+ \| | *\^$")
+_UNMEETABLE = ("NoExtensionBias", "no text can meet it")
 _PLACE = re.compile(r"^(at )?\d+\(\d+\): ")
 
 Allowed = NDArray[np.intp]
@@ -78,19 +81,23 @@ class Grammars:
     def _new(self, grammar: str) -> LLMatcher:
         if len(grammar) > MAX_CHARACTERS:
             raise _refusal(f"it has {len(grammar)} characters; {MAX_CHARACTERS} are the most")
-        if _nesting(grammar) > MAX_NESTING:
-            raise _refusal(f"it is nested more than {MAX_NESTING} levels deep")
         if self._tokenizer is None:
             ends = [int(token) for token in self.vocab.end_tokens]
             self._tokenizer = lltokenizer_from_vocab(self.vocab.handle, eos_token=ends or None)
         matcher = LLMatcher(self._tokenizer, grammar, log_level=0, limits=self._limits)
+        if not matcher.is_error():
+            self._bits(matcher)  # a grammar that no text can meet shows here
         if matcher.is_error():
             raise _refusal(_reason(matcher.get_error()))
         return matcher
 
-    def _mask(self, matcher: LLMatcher) -> Allowed:
+    def _bits(self, matcher: LLMatcher) -> NDArray[np.uint32]:
         bits = np.empty((self.vocab.size + 31) // 32, np.uint32)
         matcher.unsafe_compute_mask_ptr(bits.ctypes.data, bits.nbytes)
+        return bits
+
+    def _mask(self, matcher: LLMatcher) -> Allowed:
+        bits = self._bits(matcher)
         if matcher.is_error():
             raise InvalidRequest(
                 f"The grammar became too complex: {_reason(matcher.get_error())}",
@@ -111,16 +118,6 @@ def _reason(message: str) -> str:
     """llguidance's own words, without its excerpt of the grammar."""
     lines = [line for line in message.splitlines() if not _EXCERPT.match(line)]
     words = _PLACE.sub("", " ".join(lines)).removeprefix("failed to compile JSON schema: ")
-    return " ".join(words.split()).rstrip(".")
-
-
-def _nesting(text: str) -> int:
-    """How deep brackets of any kind stand in one another, whatever they mean."""
-    deepest = depth = 0
-    for character in text:
-        if character in "([{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in ")]}":
-            depth -= 1
-    return deepest
+    words = words.replace("<non-verbose/>", "").replace(*_UNMEETABLE)
+    words = " ".join(words.split()).rstrip(".")
+    return words if len(words) <= MAX_REASON else words[:MAX_REASON] + "…"
