@@ -1,0 +1,157 @@
+"""The grammar that makes a call valid: an existing tool's name, arguments by its schema.
+
+llguidance's Lark. Control tokens are tokens there, not text: `tokens` has their ids. White space
+between the parts of a call is left to the model, within limits.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lmnb.chat.arguments import kind
+from lmnb.chat.callformat import ID, NUMBER, TAG, CallFormat, ParameterFormat
+from lmnb.chat.tools import Tool
+
+__all__ = ["call_grammar", "tags"]
+
+MOST_CALLS = 16
+SPACE = r"SPACE: /[ \n]{1,16}/"
+_SLOTS = {ID: "/[a-zA-Z0-9]{9}/", NUMBER: "/[0-9]{1,3}/"}
+_JSON = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+
+
+def tags(format: CallFormat) -> set[str]:
+    """Texts in the format which may be tokens of their own."""
+    form = format.parameters
+    texts = [format.start, format.open, format.middle, format.close, format.separator, format.end]
+    if form is not None:
+        texts += [form.open, form.middle, form.close, form.other_middle, form.separator]
+    return {tag for text in texts for tag in TAG.findall(text)}
+
+
+def call_grammar(
+    format: CallFormat,
+    tools: Sequence[Tool],
+    *,
+    after_lead: bool,
+    parallel: bool,
+    tokens: Mapping[str, int],
+) -> str:
+    """The grammar of one call, or of several; of what follows the lead, or of all.
+
+    After a lead, calls that do not stand in a list are one at a time: each has its own lead.
+    """
+    writer = _Writer(tokens)
+    head = format.start + format.open
+    if after_lead:
+        head = head.lstrip()[len(format.leads[0]) :]
+    listed = bool(format.start or format.end)
+    several = parallel and format.parallel and (listed or not after_lead)
+    more = f"more{{0,{MOST_CALLS - 1}}}" if several else ""
+    rules = [
+        f"start: {writer.text(head)} call {more} {writer.text(format.end)}",
+        f"more: {writer.text(format.separator + format.open)} call",
+        "call: " + " | ".join(f"call_{number}" for number in range(len(tools))),
+    ]
+    for number, tool in enumerate(tools):
+        begin = writer.text(tool.name + format.middle)
+        if format.parameters is None:
+            arguments = "%json " + json.dumps(_json_schema(tool))
+        else:
+            arguments = _marked(writer, format.parameters, tool, rules, f"call_{number}")
+        rules.append(f"call_{number}: {begin} {arguments} {writer.text(format.close)}")
+    return "\n".join([*rules, SPACE])
+
+
+class _Writer:
+    """Literal texts as Lark."""
+
+    def __init__(self, tokens: Mapping[str, int]) -> None:
+        self._tokens = tokens
+        marks = [*map(re.escape, sorted(tokens, key=len, reverse=True)), r"\s*\n\s*", ID, NUMBER]
+        self._marks = re.compile("(" + "|".join(marks) + ")")
+
+    def text(self, text: str) -> str:
+        return " ".join(self._part(part) for part in self._marks.split(text) if part)
+
+    def _part(self, part: str) -> str:
+        if part in self._tokens:
+            return f"<[{self._tokens[part]}]>"
+        if part.isspace() and "\n" in part:
+            return "SPACE?"
+        return _SLOTS.get(part) or json.dumps(part, ensure_ascii=False)
+
+
+def _marked(writer: _Writer, form: ParameterFormat, tool: Tool, rules: list[str], name: str) -> str:
+    """Rules for parameters between marks: required ones first to last, others where they belong."""
+    properties = tool.schema.get("properties")
+    if not isinstance(properties, Mapping):
+        properties = {}
+    required = tool.schema.get("required") or ()
+    parts = []
+    for number, (key, schema) in enumerate(properties.items()):
+        rule = f"{name}_{number}"
+        written = kind(tool.schema, key)
+        value = writer.text(form.other_middle) + " %json " + json.dumps(_part(schema, tool))
+        end = writer.text(form.close)
+        if written != "json":
+            values = schema.get("enum") if isinstance(schema, Mapping) else None
+            if isinstance(values, list) and values and all(isinstance(v, str) for v in values):
+                value = f"{writer.text(form.middle)} ({' | '.join(map(json.dumps, values))})"
+            else:
+                value = writer.text(form.middle) + f" {rule}_text"
+                rules.append(_until(form.close, writer, f"{rule}_text"))
+                end = "" if form.close.strip() not in writer._tokens else end
+        rules.append(f"{rule}: {writer.text(form.open + key)} {value} {end} SPACE?")
+        parts.append(rule if key in required else f"{rule}?")
+    return " ".join(parts)
+
+
+def _until(close: str, writer: _Writer, rule: str) -> str:
+    """A rule for any text, and `close` after it where that is text, too."""
+    if close.strip() in writer._tokens:
+        return f"{rule}: /(?s:.*)/"
+    end = re.escape(close).replace("\\\n", r"\n").replace("/", r"\/")
+    return f"{rule}[lazy]: /(?s:.*){end}/"
+
+
+def _json_schema(tool: Tool) -> dict[str, Any]:
+    """The tool's schema, for llguidance: nothing beyond the properties that it names."""
+    schema = dict(tool.schema)
+    if "allOf" not in json.dumps(schema):
+        schema = _closed(schema)
+    return {**schema, "x-guidance": {**_JSON, "lenient": not tool.strict}}
+
+
+def _part(schema: Any, tool: Tool) -> dict[str, Any]:
+    """One property's schema, which may refer to definitions at the tool's root."""
+    own = dict(schema) if isinstance(schema, Mapping) else {}
+    shared = {name: tool.schema[name] for name in ("$defs", "definitions") if name in tool.schema}
+    return {**shared, **own, "x-guidance": {**_JSON, "lenient": not tool.strict}}
+
+
+def _closed(schema: Any) -> Any:
+    """The schema with every object closed which names its properties and leaves the rest open.
+
+    What it allows is still valid; a small model is not led to invent keys.
+    """
+    if isinstance(schema, list):
+        return [_closed(item) for item in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    closed = {
+        key: {name: _closed(part) for name, part in value.items()}
+        if key in ("properties", "$defs", "definitions") and isinstance(value, Mapping)
+        else value
+        if key in ("const", "enum", "default", "examples", "required")
+        else _closed(value)
+        for key, value in schema.items()
+    }
+    if isinstance(schema.get("properties"), Mapping) and not any(
+        key in schema for key in ("patternProperties", "unevaluatedProperties", "if", "$ref")
+    ):
+        closed.setdefault("additionalProperties", False)
+    return closed
