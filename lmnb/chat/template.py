@@ -75,6 +75,8 @@ class ChatTemplate:
         except Exception as error:  # Python's own compiler raises many kinds
             raise self._invalid("does not compile", error) from error
         self._content_in_parts = self._wants_parts()
+        self._empty_is_null = self._wants_null()
+        self._tools_in_message = "message['tools']" in source
 
     def render(
         self,
@@ -104,6 +106,8 @@ class ChatTemplate:
         for shape, parse, no_tools in _attempts(messages, tools):
             given = self._variables(tools or no_tools, variables)
             given["messages"] = self._conversation(shape, parse, continue_final)
+            if tools and self._tools_in_message:
+                self._add_tools(given["messages"], given["tools"])
             given["add_generation_prompt"] = add_generation_prompt and not continue_final
             try:
                 text = self._run(given, meter)
@@ -152,7 +156,7 @@ class ChatTemplate:
             last["content"] += CUT + " "
         if self._content_in_parts:
             for message in conversation:
-                message["content"] = [{"type": "text", "text": message["content"]}]
+                message["content"] = [{"type": "text", "text": message["content"] or ""}]
         return conversation
 
     def _message(self, message: Message, parse: Callable[[str], Any]) -> dict[str, Any]:
@@ -167,6 +171,8 @@ class ChatTemplate:
         if message.tool_call_id is not None:
             form["tool_call_id"] = protect(message.tool_call_id)
         if message.tool_calls:
+            if not message.content and self._empty_is_null:
+                form["content"] = None
             form["tool_calls"] = [
                 {
                     "id": protect(call.id),
@@ -180,13 +186,32 @@ class ChatTemplate:
             ]
         return form
 
+    def _add_tools(self, conversation: list[dict[str, Any]], tools: object) -> None:
+        """Phi-4 mini looks for them, as text, in the system message."""
+        if not conversation or conversation[0]["role"] != "system":
+            conversation.insert(0, {"role": "system", "content": ""})
+        conversation[0]["tools"] = json.dumps(tools, ensure_ascii=False)
+
+    def _wants_null(self) -> bool:
+        """Whether calls only appear if the content beside them is null: so with DeepSeek R1."""
+        function = {"name": _PROBE, "arguments": "{}"}
+        call = {"id": "", "type": "function", "function": function}
+
+        def shows(content: str | None) -> bool:
+            return self._finds({"role": "assistant", "content": content, "tool_calls": [call]})
+
+        return "tool_calls" in self.source and not shows("") and shows(None)
+
     def _wants_parts(self) -> bool:
         """Whether content must be a list of parts: as a plain string it does not appear."""
         return not self._shows(_PROBE) and self._shows([{"type": "text", "text": _PROBE}])
 
     def _shows(self, content: object) -> bool:
+        return self._finds({"role": "user", "content": content})
+
+    def _finds(self, message: Mapping[str, Any]) -> bool:
         given = self._variables([], {})
-        given |= {"messages": [{"role": "user", "content": content}], "add_generation_prompt": True}
+        given |= {"messages": [message], "add_generation_prompt": True}
         try:
             return _PROBE in self._run(given, Meter(_PROBE_UNITS))
         except InvalidRequest:
