@@ -57,7 +57,7 @@ def parse(body: bytes, model: type[BodyT]) -> BodyT:
 
 def _explain(error: ErrorDetails, data: Any) -> InvalidRequest:
     location = error["loc"] + tuple(error.get("ctx", {}).get("field", ()))
-    param = _dotted(location, data, missing=error["type"] == "missing")
+    param = _dotted(location, data)
     if error["type"] == "missing":
         return InvalidRequest(
             f"Missing required parameter: '{param}'.",
@@ -71,14 +71,14 @@ def _explain(error: ErrorDetails, data: Any) -> InvalidRequest:
     return InvalidRequest(f"Invalid '{param}': {expected}{shown}.", param=param, code=code)
 
 
-def _dotted(location: Sequence[str | int], data: Any, *, missing: bool) -> str:
+def _dotted(location: Sequence[str | int], data: Any) -> str:
     """`messages[0].content`. Pydantic's marks for branches of a union are not part of the path."""
     path = ""
     for position, step in enumerate(location):
         if isinstance(step, int):
             path += f"[{step}]"
             data = data[step] if isinstance(data, list) and step < len(data) else None
-        elif isinstance(data, dict) and (step in data or missing or position == len(location) - 1):
+        elif isinstance(data, dict) and (step in data or position == len(location) - 1):
             path += f".{step}" if path else step
             data = data.get(step)
     return path

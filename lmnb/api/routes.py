@@ -10,6 +10,7 @@ from lmnb.api.openai.chat import ChatCompletionsHandler
 from lmnb.api.openai.completions import CompletionsHandler
 from lmnb.api.openai.embeddings import EmbeddingsHandler
 from lmnb.api.openai.models import ModelHandler, ModelsHandler
+from lmnb.api.openai.responses.routes import RESPONSES_ROUTES
 from lmnb.api.rerank import RerankHandler
 
 __all__ = ["ROUTES", "mount"]
@@ -20,6 +21,7 @@ ROUTES: list[tuple[str, type[ApiHandler]]] = [
     (r"/v1/models/(.+)", ModelHandler),
     (r"/v1/chat/completions/?", ChatCompletionsHandler),
     (r"/v1/completions/?", CompletionsHandler),
+    *RESPONSES_ROUTES,
     (r"/v1/messages/?", MessagesHandler),
     (r"/v1/messages/count_tokens/?", CountTokensHandler),
     (r"/v1/embeddings/?", EmbeddingsHandler),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,10 @@ from typing import TYPE_CHECKING
 
 from tornado.ioloop import PeriodicCallback
 
+from lmnb.service.responses import ResponseStore
+
 if TYPE_CHECKING:
+    from lmnb.api.openai.responses.background import Background
     from lmnb.models.store import ModelStore
     from lmnb.service.generation import Generations
     from lmnb.service.manager import ModelManager
@@ -58,5 +62,15 @@ class Services:
     store: ModelStore
     manager: ModelManager
     generations: Generations
+    responses: ResponseStore = field(default_factory=ResponseStore)
+    runs: dict[str, Background] = field(default_factory=dict)
+    """Responses that are written in the background, by id."""
     activity: Activity = field(default_factory=Activity)
     started: float = field(default_factory=time.time)
+
+    async def close(self) -> None:
+        """Unload everything; what was being written says so where it is stored."""
+        await self.manager.close()
+        if tasks := [background.task for background in self.runs.values()]:
+            await asyncio.wait(tasks)
+        await asyncio.to_thread(self.responses.close)

@@ -108,7 +108,7 @@ class LMNBApp(ExtensionApp):
         self.runtime_file.remove()
         atexit.unregister(self.runtime_file.remove)
         try:
-            await asyncio.wait_for(self.services.manager.close(), STOP_SECONDS)
+            await asyncio.wait_for(self.services.close(), STOP_SECONDS)
         except TimeoutError:
             self.log.warning("Some models took too long to unload.")
 

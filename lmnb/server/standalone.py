@@ -92,7 +92,7 @@ async def serve(options: ServeOptions, factory: EngineFactory = start_engine) ->
     finally:
         runtime_file.remove()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(services.manager.close(), STOP_SECONDS)
+            await asyncio.wait_for(services.close(), STOP_SECONDS)
         await listener.stop()
 
 

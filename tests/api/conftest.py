@@ -21,6 +21,7 @@ from lmnb.server.keys import ServerKey
 from lmnb.server.listener import Listener
 from lmnb.service.generation import Generations
 from lmnb.service.manager import ModelManager
+from lmnb.service.responses import ResponseStore
 from tests.scripted import Script, ScriptedEngine, ScriptedFactory
 
 KEY = "sk-test"
@@ -93,6 +94,7 @@ def api(
             store=store,
             manager=manager,
             generations=Generations(manager),
+            responses=ResponseStore(tmp_path / "responses.sqlite"),
             activity=Activity(),
         )
         sockets = bind_sockets(0, "127.0.0.1")
@@ -108,7 +110,7 @@ def api(
 
     async def stop() -> None:
         await api.client.aclose()
-        await api.services.manager.close()
+        await api.services.close()
         await listener.stop()
 
     yield api

@@ -1,0 +1,156 @@
+"""What a client may send to `/v1/responses`, and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from lmnb.api.body import Body, Integer
+from lmnb.api.openai.responses.items import InputItem, Items, to_json
+from lmnb.api.openai.responses.text_format import TextOptions
+from lmnb.api.openai.responses.tools import AnyChoice, FunctionTools, choice_from, tool_from
+from lmnb.api.openai.sampling import INT64, NO_LIMIT, GenerationFields, token_limit, unsupported
+from lmnb.chat.message import Message
+from lmnb.chat.tools import unknown_names
+from lmnb.service.request import GenerationRequest
+
+__all__ = ["ContextFields", "Metadata", "ResponseRequest"]
+
+Include = Literal[
+    "message.output_text.logprobs",
+    "reasoning.encrypted_content",
+    "message.input_image.image_url",
+    "file_search_call.results",
+    "web_search_call.results",
+    "web_search_call.action.sources",
+    "computer_call_output.output.image_url",
+    "code_interpreter_call.outputs",
+]
+Metadata = Annotated[
+    dict[
+        Annotated[str, Field(max_length=64)],
+        Annotated[str, Field(max_length=512)],
+    ],
+    Field(max_length=16),
+]
+
+
+def _conversation_id(value: Any) -> Any:
+    return value.get("id", value) if isinstance(value, dict) else value
+
+
+class ReasoningOptions(Body):
+    effort: str | None = None
+    summary: Literal["auto", "concise", "detailed"] | None = None
+
+
+class ContextFields(Body):
+    """What the model is told: this turn's input, and where earlier turns are."""
+
+    input: Items = []
+    instructions: str | list[InputItem] | None = None
+    previous_response_id: str | None = None
+    conversation: Annotated[str, BeforeValidator(_conversation_id)] | None = None
+    prompt: Any = None
+
+    @model_validator(mode="after")
+    def _has_context(self) -> ContextFields:
+        if self.prompt is not None:
+            raise unsupported("a stored prompt", "prompt")
+        if self.previous_response_id and self.conversation:
+            raise PydanticCustomError(
+                "two_contexts",
+                "cannot be used together with 'previous_response_id'",
+                {"field": ("conversation",)},
+            )
+        told = {"input", "previous_response_id", "conversation"}
+        if not told & self.model_fields_set:
+            raise PydanticCustomError("missing", "", {"field": ("input",)})
+        return self
+
+    def instruction_items(self) -> list[dict[str, Any]]:
+        """For this response alone: later ones do not inherit them."""
+        if self.instructions is None:
+            return []
+        if isinstance(self.instructions, str):
+            text = {"type": "input_text", "text": self.instructions}
+            return [{"type": "message", "role": "system", "content": [text]}]
+        return [to_json(item, "resp_", n) for n, item in enumerate(self.instructions)]
+
+
+class ResponseRequest(GenerationFields, ContextFields):
+    """The body. `stream_options` and the like need nothing from us."""
+
+    stream_options: Any = None
+    store: bool = True
+    background: bool = False
+    max_output_tokens: Annotated[Integer, Field(ge=NO_LIMIT, le=INT64)] | None = None
+    max_tool_calls: Annotated[Integer, Field(ge=1)] | None = None
+    text: TextOptions = TextOptions()
+    tools: FunctionTools = []
+    tool_choice: AnyChoice = "auto"
+    parallel_tool_calls: bool = True
+    include: list[Include] = []
+    top_logprobs: Annotated[Integer, Field(ge=0, le=20)] = 0
+    reasoning: ReasoningOptions = ReasoningOptions()
+    truncation: Literal["auto", "disabled"] = "disabled"
+    metadata: Metadata = {}
+    chat_template_kwargs: dict[str, Any] = {}
+    user: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+    generate: bool = True
+    """WebSocket only: False prepares a context and generates nothing."""
+
+    @model_validator(mode="after")
+    def _can_be_done(self) -> ResponseRequest:
+        if self.background and not self.store:
+            raise PydanticCustomError(
+                "not_stored", "needs 'store' to be true", {"field": ("background",)}
+            )
+        if self.max_output_tokens == 0:
+            raise PydanticCustomError(
+                "limit", "should be at least 1", {"field": ("max_output_tokens",)}
+            )
+        choice = choice_from(self.tool_choice, parallel=True)
+        tools = [tool_from(tool) for tool in self.tools]
+        if choice.mode == "required" and not tools:
+            raise PydanticCustomError("no_tools", "needs 'tools'", {"field": ("tool_choice",)})
+        for name in unknown_names(tools, choice):
+            raise PydanticCustomError(
+                "unknown_tool",
+                "'{name}' is not among 'tools'",
+                {"name": name, "field": ("tool_choice",)},
+            )
+        return self
+
+    @property
+    def wants_logprobs(self) -> bool:
+        return "message.output_text.logprobs" in self.include or self.top_logprobs > 0
+
+    @property
+    def wants_sealed_reasoning(self) -> bool:
+        return "reasoning.encrypted_content" in self.include
+
+    def generation(self, messages: Sequence[Message]) -> GenerationRequest:
+        return GenerationRequest(
+            model=self.model,
+            messages=tuple(messages),
+            sampling=self.sampling(),
+            max_tokens=token_limit(self.max_output_tokens),
+            stop=self.stops,
+            logprobs=self.top_logprobs if self.wants_logprobs else None,
+            ignore_eos=self.ignore_eos,
+            template_kwargs=self._template_kwargs(),
+            tools=tuple(tool_from(tool) for tool in self.tools),
+            tool_choice=choice_from(self.tool_choice, parallel=self.parallel_tool_calls),
+            ttl=self.ttl,
+        )
+
+    def _template_kwargs(self) -> dict[str, Any]:
+        effort = self.reasoning.effort
+        thinking = {"reasoning_effort": effort, "enable_thinking": effort not in ("none", "off")}
+        return {**(thinking if effort else {}), **self.chat_template_kwargs}
