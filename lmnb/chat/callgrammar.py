@@ -39,10 +39,13 @@ def call_grammar(
     after_lead: bool,
     parallel: bool,
     tokens: Mapping[str, int],
+    after_thinking: bool = False,
+    end: str = "",
 ) -> str:
     """The grammar of one call, or of several; of what follows the lead, or of all.
 
     After a lead, calls that do not stand in a list are one at a time: each has its own lead.
+    `end` is a token that has to follow, so that nothing else does.
     """
     writer = _Writer(tokens)
     head = format.start + format.open
@@ -51,8 +54,9 @@ def call_grammar(
     listed = bool(format.start or format.end)
     several = parallel and format.parallel and (listed or not after_lead)
     more = f"more{{0,{MOST_CALLS - 1}}}" if several else ""
+    lead = "SPACE? " if after_thinking else ""
     rules = [
-        f"start: {writer.text(head)} call {more} {writer.text(format.end)}",
+        f"start: {lead}{writer.text(head)} call {more} {writer.text(format.end + end)}",
         f"more: {writer.text(format.separator + format.open)} call",
         "call: " + " | ".join(f"call_{number}" for number in range(len(tools))),
     ]

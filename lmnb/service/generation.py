@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections import deque
 from collections.abc import AsyncIterator
 
-from lmnb.chat.parser import Content, Reasoning, ReplyParser
+from lmnb.chat.deltas import Call, Reasoning
+from lmnb.chat.deltas import Delta as Piece
+from lmnb.chat.parser import ReplyParser
 from lmnb.engine import SequenceStream
 from lmnb.engine.events import Accepted, Delta, Prefill, TokenLogprob
 from lmnb.engine.events import Finished as EngineFinished
 from lmnb.engine.options import EngineRequest, Span
+from lmnb.service.calling import call_constraint
 from lmnb.service.counting import prompt_tokens
 from lmnb.service.events import (
     Finished,
@@ -20,6 +24,7 @@ from lmnb.service.events import (
     Progress,
     ReasoningDelta,
     TextDelta,
+    ToolCallDelta,
     Usage,
 )
 from lmnb.service.manager import LoadedModel, ModelManager
@@ -49,6 +54,7 @@ class Generation:
         self._pending: deque[GenerationEvent] = deque()
         self._logprobs: tuple[TokenLogprob, ...] = ()
         self._reasoning_tokens = 0
+        self._called = False
         self._open = True
         model.in_flight += 1
 
@@ -104,13 +110,17 @@ class Generation:
 
     def _express(
         self,
-        pieces: list[Content | Reasoning],
+        pieces: list[Piece],
         tokens: int,
         logprobs: tuple[TokenLogprob, ...],
     ) -> None:
         """Log-probabilities go with the first piece of text that follows their token."""
         waiting = self._logprobs + logprobs
         for piece in pieces:
+            if isinstance(piece, Call):
+                self._called = True
+                self._pending.append(_call_delta(piece))
+                continue
             if isinstance(piece, Reasoning):
                 self._reasoning_tokens = tokens
                 self._pending.append(ReasoningDelta(piece.text, waiting))
@@ -126,9 +136,10 @@ class Generation:
             self._express(self._parser.finish(), end.completion_tokens, ())
         if self._logprobs:
             self._pending.append(TextDelta("", self._logprobs))
+        reason = _REASONS[end.reason]
         self._pending.append(
             Finished(
-                reason=_REASONS[end.reason],
+                reason="tool_calls" if self._called and reason == "stop" else reason,
                 usage=Usage(
                     prompt_tokens=end.prompt_tokens,
                     cached_tokens=end.cached_tokens,
@@ -143,6 +154,11 @@ class Generation:
             )
         )
         self._close()
+
+
+def _call_delta(piece: Call) -> ToolCallDelta:
+    id = f"call_{secrets.token_hex(12)}" if piece.name is not None else None
+    return ToolCallDelta(piece.index, piece.text, id, piece.name)
 
 
 class Generations:
@@ -177,16 +193,19 @@ class Generations:
     ) -> tuple[EngineRequest, ReplyParser | None]:
         spans: tuple[Span, ...] = ()
         stop, visible = request.stop, tuple[str, ...]()
-        parser = None
+        parser = constraint = None
         if request.messages is not None:
-            spans, parser = await asyncio.to_thread(
+            prompt = await asyncio.to_thread(
                 model.prompts.render,
                 request.messages,
+                tools=request.tools,
+                choice=request.tool_choice,
                 continue_final=request.continue_final,
                 variables=request.template_kwargs,
             )
+            spans, parser, visible = prompt.spans, prompt.parser, prompt.visible
             stop += model.prompts.stop
-            visible = model.prompts.visible
+            constraint = await call_constraint(model, prompt, request.tools, request.tool_choice)
         elif request.text is not None:
             spans = (Span(request.text),)
         prepared = EngineRequest(
@@ -198,5 +217,6 @@ class Generations:
             visible=visible,
             logprobs=request.logprobs,
             ignore_eos=request.ignore_eos,
+            constraint=constraint,
         )
         return prepared, parser

@@ -3,72 +3,129 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from lmnb.chat.callgrammar import tags
+from lmnb.chat.calls import CallReader
 from lmnb.chat.message import Message
 from lmnb.chat.parser import ReplyParser
 from lmnb.chat.reasoning import ReasoningFormat, detect, opened_by
 from lmnb.chat.template import DEFAULT_TEMPLATE, ChatTemplate
+from lmnb.chat.tools import AUTO, Tool, ToolChoice, callable_tools
+from lmnb.chat.tooluse import ToolUse
 from lmnb.engine.events import ModelFacts
 from lmnb.engine.options import Span
 
 DEFAULT_STOP = "\nUser:"
+TOOL_TEMPLATE = "tool_use"
+"""The name under which models carry a second template, for conversations with tools."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the engine reads, and who understands what it answers."""
+
+    spans: tuple[Span, ...]
+    parser: ReplyParser
+    visible: tuple[str, ...]
+    """Control tokens the parser has to see."""
+    voice: Voice
+    inside: bool
+    """The answer begins inside the thinking."""
 
 
 class PromptMaker:
-    """One per loaded model; compiles its template on first use."""
+    """One per loaded model; compiles its templates on first use."""
 
     def __init__(self, facts: ModelFacts) -> None:
         self._facts = facts
+        self.token_ids: dict[str, int | None] = {}
+        """Control tokens in the calls' format, as far as they were looked up."""
 
-    @cached_property
+    @property
     def template(self) -> ChatTemplate:
         """Raises InvalidRequest when the model's template is broken."""
-        return ChatTemplate(
-            self._source,
-            bos=self._facts.bos,
-            eos=self._facts.eos,
-            special_tokens=self._facts.special_tokens,
-        )
+        return self._voice.template
 
-    @cached_property
+    @property
     def reasoning(self) -> ReasoningFormat | None:
-        return detect(self._source)
+        return self._voice.reasoning
 
     @property
     def stop(self) -> tuple[str, ...]:
         """What ends a reply beside the model's own end: a transcript's next turn."""
         return () if self._facts.chat_template else (DEFAULT_STOP,)
 
-    @property
-    def visible(self) -> tuple[str, ...]:
-        """Control tokens the parser has to see."""
-        return (self.reasoning.start, self.reasoning.end) if self.reasoning else ()
-
     def render(
         self,
         messages: Sequence[Message],
         *,
+        tools: Sequence[Tool] = (),
+        choice: ToolChoice = AUTO,
         continue_final: bool = False,
         variables: Mapping[str, Any] | None = None,
-    ) -> tuple[tuple[Span, ...], ReplyParser]:
+    ) -> Prompt:
         """The prompt, and the parser that understands what the model answers to it.
 
         Raises InvalidRequest when the template refuses the conversation. Takes a template's time:
         call it in a thread.
         """
-        pieces = self.template.render(
+        shown = tools if choice.mode != "none" else ()
+        with_tools = shown or any(m.tool_calls or m.role == "tool" for m in messages)
+        voice = self._voice_for_tools if with_tools else self._voice
+        listed = None
+        if with_tools:
+            messages, listed = voice.tool_use.prepare(messages, shown)
+        pieces = voice.template.render(
             messages,
+            tools=listed,
             add_generation_prompt=not continue_final,
             continue_final=continue_final,
             variables=variables or {},
         )
-        inside = False
-        if self.reasoning is not None:
-            inside = opened_by("".join(text for text, _ in pieces), self.reasoning)
-        return tuple(Span(*piece) for piece in pieces), ReplyParser(self.reasoning, inside)
+        inside = voice.begins_inside("".join(text for text, _ in pieces))
+        visible = list(voice.thinking_tags)
+        calls = None
+        if may_be_called := callable_tools(shown, choice):
+            form = voice.tool_use.format
+            calls = CallReader(form, may_be_called)
+            visible += sorted(tags(form).intersection(self._facts.special_tokens))
+        return Prompt(
+            spans=tuple(Span(*piece) for piece in pieces),
+            parser=ReplyParser(voice.reasoning, inside, calls),
+            visible=tuple(visible),
+            voice=voice,
+            inside=inside,
+        )
+
+    @cached_property
+    def _voice(self) -> Voice:
+        return Voice(self._facts.chat_template or DEFAULT_TEMPLATE, self._facts)
+
+    @cached_property
+    def _voice_for_tools(self) -> Voice:
+        source = self._facts.templates.get(TOOL_TEMPLATE)
+        return Voice(source, self._facts) if source else self._voice
+
+
+class Voice:
+    """One template of a model, and all that can be seen in it."""
+
+    def __init__(self, source: str, facts: ModelFacts) -> None:
+        self.template = ChatTemplate(
+            source, bos=facts.bos, eos=facts.eos, special_tokens=facts.special_tokens
+        )
+        self.reasoning = detect(source)
+
+    @cached_property
+    def tool_use(self) -> ToolUse:
+        return ToolUse(self.template)
 
     @property
-    def _source(self) -> str:
-        return self._facts.chat_template or DEFAULT_TEMPLATE
+    def thinking_tags(self) -> tuple[str, ...]:
+        return (self.reasoning.start, self.reasoning.end) if self.reasoning else ()
+
+    def begins_inside(self, prompt: str) -> bool:
+        return self.reasoning is not None and opened_by(prompt, self.reasoning)

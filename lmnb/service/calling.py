@@ -1,0 +1,57 @@
+"""The constraint that keeps a model's tool calls valid."""
+
+from __future__ import annotations
+
+from lmnb.chat.callgrammar import call_grammar, tags
+from lmnb.chat.tools import Tool, ToolChoice, callable_tools
+from lmnb.engine.options import Constraint
+from lmnb.service.manager import LoadedModel
+from lmnb.service.prompt import Prompt
+
+__all__ = ["call_constraint"]
+
+
+async def call_constraint(
+    model: LoadedModel, prompt: Prompt, tools: tuple[Tool, ...], choice: ToolChoice
+) -> Constraint | None:
+    """Required calls hold from the start, or from where the thinking ends; others from where the
+    model begins one. None when there is nothing to call."""
+    callable_now = callable_tools(tools, choice)
+    if not callable_now:
+        return None
+    form, reasoning = prompt.voice.tool_use.format, prompt.voice.reasoning
+    required = choice.mode == "required"
+    wanted = tags(form)
+    end = model.engine.facts.eos
+    single = not required and not choice.parallel
+    if single:
+        wanted.add(end)
+    tokens = await _token_ids(model, wanted)
+    grammar = call_grammar(
+        form,
+        callable_now,
+        after_lead=not required,
+        after_thinking=required and reasoning is not None,
+        parallel=choice.parallel,
+        tokens=tokens,
+        end=end if single and end in tokens else "",
+    )
+    if not required:
+        return Constraint(grammar=grammar, triggers=form.leads)
+    if reasoning is None:
+        return Constraint(grammar=grammar)
+    return Constraint(
+        grammar=grammar,
+        triggers=(reasoning.end,),
+        final=True,
+        opening="" if prompt.inside else reasoning.start,
+    )
+
+
+async def _token_ids(model: LoadedModel, texts: set[str]) -> dict[str, int]:
+    """The ids of those texts which are one token. Asks the engine once for each."""
+    known = model.prompts.token_ids
+    for text in texts - known.keys():
+        ids = await model.engine.tokenize(text, add_special=False, parse_special=True)
+        known[text] = ids[0] if len(ids) == 1 else None
+    return {text: id for text in texts if (id := known[text]) is not None}
