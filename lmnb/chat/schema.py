@@ -1,0 +1,237 @@
+"""A client's JSON schema, made ready for llguidance: what cannot be enforced is refused by name.
+
+llguidance enforces most of JSON Schema 2020-12 and refuses what it cannot. Around it:
+
+- keywords that say nothing (`uniqueItems: false`) are dropped, those that it cannot enforce are
+  refused with the place where they stand;
+- dates and times are those that validators and Python take: no year 0, no 30th of February;
+- `oneOf` whose branches exclude one another is the `anyOf` it means;
+- an object that lists its properties gets no others, unless the schema says it may: every document
+  is still valid, and a small model comes to an end;
+- no free white space, which small models fill until their tokens run out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lmnb.errors import InvalidRequest
+
+__all__ = ["ready"]
+
+Schema = dict[str, Any]
+
+UNSERVED = frozenset(
+    "not if then else contains minContains maxContains uniqueItems propertyNames dependencies"
+    " dependentRequired dependentSchemas unevaluatedProperties unevaluatedItems"
+    " $dynamicRef $recursiveRef".split()
+)
+_NEEDS = {"then": "if", "else": "if", "minContains": "contains", "maxContains": "contains"}
+"""Keywords that say nothing without another."""
+
+_DAY = "(?:0[1-9]|[12][0-9]|3[01])"
+_DATE = (
+    "(?:(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])-(?:"
+    f"(?:0[13578]|1[02])-{_DAY}|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+    "|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])"
+    "|(?:0[48]|[2468][048]|[13579][26])00)-02-29)"
+)
+_CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+_TIME = rf"{_CLOCK}:[0-5][0-9](?:\.[0-9]{{1,6}})?(?:Z|[+-]{_CLOCK})"
+DATES = {"date": f"^{_DATE}$", "time": f"^{_TIME}$", "date-time": f"^{_DATE}T{_TIME}$"}
+
+ENFORCED = frozenset("duration email hostname ipv4 ipv6 uuid uri".split())
+STANDARD = frozenset(
+    "idn-email idn-hostname uri-reference iri iri-reference uri-template json-pointer"
+    " relative-json-pointer regex".split()
+)
+"""Formats of JSON Schema that llguidance does not know. Any other name is an annotation."""
+
+_ONE = ("items", "additionalProperties", "additionalItems")
+_MANY = ("prefixItems", "anyOf", "oneOf", "allOf", "items")
+_NAMED = ("properties", "patternProperties", "$defs", "definitions")
+_OPEN = frozenset(
+    ("anyOf", "oneOf", "$ref", "additionalProperties", "patternProperties", "minProperties")
+)
+_OBJECT = frozenset(("properties", "required", "patternProperties", "additionalProperties"))
+_BESIDE_REF = frozenset(
+    "$ref $defs definitions $schema $id $comment title description default examples deprecated"
+    " readOnly writeOnly".split()
+)
+
+STYLE = {"whitespace_flexible": False, "item_separator": ", ?", "key_separator": ": ?"}
+
+
+def ready(schema: Any) -> Schema:
+    """Raises InvalidRequest, naming the keyword and its place."""
+    if isinstance(schema, bool):
+        schema = {} if schema else {"enum": []}
+    if not isinstance(schema, dict):
+        raise InvalidRequest("A JSON schema must be an object.")
+    return {**_Schema(schema).served(schema, ()), "x-guidance": STYLE}
+
+
+class _Schema:
+    """One whole schema: what `$ref`s in it point to."""
+
+    def __init__(self, root: Schema) -> None:
+        self._root = root
+        self._closing = not any(map(_intersects, _parts(root)))
+
+    def served(self, schema: Any, path: tuple[str, ...]) -> Any:
+        if not isinstance(schema, dict):
+            return schema
+        done = {
+            key: value
+            for key, value in schema.items()
+            if key != "x-guidance" and not _empty(key, value, schema)
+        }
+        if refused := sorted(done.keys() & UNSERVED):
+            raise InvalidRequest(
+                f"The JSON schema keyword '{refused[0]}' (in {_place(path)}) is not supported."
+            )
+        self._formats(done, path)
+        self._choose(done)
+        for key in _ONE:
+            if isinstance(done.get(key), dict):
+                done[key] = self.served(done[key], (*path, key))
+        for key in _MANY:
+            if isinstance(done.get(key), list):
+                done[key] = [
+                    self.served(one, (*path, f"{key}[{number}]"))
+                    for number, one in enumerate(done[key])
+                ]
+        for key in _NAMED:
+            if isinstance(done.get(key), dict):
+                done[key] = {
+                    name: self.served(one, (*path, key, name)) for name, one in done[key].items()
+                }
+        if self._closing and _lists_its_properties(done):
+            done["additionalProperties"] = False
+        return done
+
+    def _formats(self, schema: Schema, path: tuple[str, ...]) -> None:
+        name = schema.get("format")
+        if not isinstance(name, str) or name in ENFORCED:
+            return
+        if name in STANDARD:
+            raise InvalidRequest(
+                f"The JSON schema 'format' '{name}' (in {_place(path)}) is not supported."
+            )
+        del schema["format"]
+        if name in DATES:
+            if "pattern" in schema:
+                schema["allOf"] = [*schema.get("allOf", ()), {"pattern": schema["pattern"]}]
+            schema["pattern"] = DATES[name]
+
+    def _choose(self, schema: Schema) -> None:
+        branches = schema.get("oneOf")
+        if isinstance(branches, list) and "anyOf" not in schema:
+            resolved = [self._resolve(branch) for branch in branches]
+            pairs = (
+                (one, other) for at, one in enumerate(resolved) for other in resolved[at + 1 :]
+            )
+            if all(_exclude(one, other) for one, other in pairs):
+                schema["anyOf"] = schema.pop("oneOf")
+
+    def _resolve(self, schema: Any) -> Any:
+        """What a `$ref` within this schema points to."""
+        for _ in range(32):
+            target = schema.get("$ref") if isinstance(schema, dict) else None
+            if not isinstance(target, str) or not target.startswith("#"):
+                break
+            schema = self._root
+            for step in target.removeprefix("#").split("/")[1:]:
+                step = step.replace("~1", "/").replace("~0", "~")
+                schema = schema.get(step) if isinstance(schema, dict) else None
+        return schema
+
+
+def _parts(schema: Any) -> Iterator[Schema]:
+    """The schema and all schemas in it."""
+    if isinstance(schema, dict):
+        yield schema
+        for key in _ONE:
+            yield from _parts(schema.get(key))
+        for key in _MANY:
+            for one in schema[key] if isinstance(schema.get(key), list) else ():
+                yield from _parts(one)
+        for key in _NAMED:
+            for one in schema[key].values() if isinstance(schema.get(key), dict) else ():
+                yield from _parts(one)
+
+
+def _empty(key: str, value: Any, schema: Mapping[str, Any]) -> bool:
+    """Whether a keyword says nothing where it stands."""
+    if key in _NEEDS:
+        return _NEEDS[key] not in schema
+    if key == "if":
+        return not schema.keys() & {"then", "else"}
+    if key == "uniqueItems":
+        return value is False
+    if key in ("unevaluatedProperties", "unevaluatedItems", "propertyNames"):
+        return value is True or value == {}
+    return key in ("dependencies", "dependentRequired", "dependentSchemas") and value == {}
+
+
+def _intersects(schema: Schema) -> bool:
+    """Whether a value must meet more than one object schema here: then none may be closed."""
+    if "allOf" in schema or ("$ref" in schema and schema.keys() - _BESIDE_REF):
+        return True
+    return bool(schema.keys() & {"anyOf", "oneOf"}) and bool(schema.keys() & _OBJECT)
+
+
+def _lists_its_properties(schema: Schema) -> bool:
+    names, required = schema.get("properties"), schema.get("required", [])
+    return (
+        isinstance(names, dict)
+        and bool(names)
+        and not _OPEN & schema.keys()
+        and isinstance(required, list)
+        and all(isinstance(name, str) and name in names for name in required)
+    )
+
+
+def _exclude(one: Any, other: Any) -> bool:
+    """Whether no value can be valid by both. False also means: not known."""
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return False
+    if not _types(one) & _types(other):
+        return True
+    values, others = _values(one), _values(other)
+    if values is not None and others is not None:
+        return not any(value in others for value in values)
+    if _types(one) & _types(other) != {"object"}:
+        return False
+    first, second = one.get("properties"), other.get("properties")
+    if not isinstance(first, dict) or not isinstance(second, dict):
+        return False
+    needed = _names(one.get("required")) & _names(other.get("required"))
+    return any(_exclude(first.get(name), second.get(name)) for name in needed)
+
+
+def _types(schema: Schema) -> set[str]:
+    """JSON types that the schema allows."""
+    kinds = {list: "array", dict: "object", str: "string", bool: "boolean", type(None): "null"}
+    if (values := _values(schema)) is not None:
+        return {kinds.get(type(value), "number") for value in values}
+    said = schema.get("type", [*kinds.values(), "number"])
+    names = [said] if isinstance(said, str) else said if isinstance(said, list) else []
+    return {"number" if name == "integer" else str(name) for name in names}
+
+
+def _values(schema: Schema) -> list[Any] | None:
+    """All values that `const` or `enum` leave."""
+    if "const" in schema:
+        return [schema["const"]]
+    values = schema.get("enum")
+    return values if isinstance(values, list) else None
+
+
+def _names(value: Any) -> set[str]:
+    return {name for name in value if isinstance(name, str)} if isinstance(value, list) else set()
+
+
+def _place(path: tuple[str, ...]) -> str:
+    return f"'{'.'.join(path)}'" if path else "its root"
