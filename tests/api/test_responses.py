@@ -159,7 +159,11 @@ async def test_reasoning_is_an_item_of_its_own(api: Api) -> None:
     assert message["content"][0]["text"] == "Yes"
     assert said[-1]["response"]["usage"]["output_tokens_details"]["reasoning_tokens"] > 0
     # And back in, with nothing but the sealed text.
-    sealed = {"type": "reasoning", "summary": [], "encrypted_content": thinking["encrypted_content"]}
+    sealed = {
+        "type": "reasoning",
+        "summary": [],
+        "encrypted_content": thinking["encrypted_content"],
+    }
     await create(api, [{"role": "user", "content": "Q"}, sealed, message])
 
 
@@ -193,13 +197,22 @@ async def test_every_input_item_is_understood(api: Api) -> None:
         api,
         [
             {"role": "developer", "content": "Rules"},
-            {"type": "message", "role": "user", "content": "One", "id": "msg_1", "status": "completed"},
+            {
+                "type": "message",
+                "role": "user",
+                "content": "One",
+                "id": "msg_1",
+                "status": "completed",
+            },
             {"type": "reasoning", "summary": [], "content": None, "encrypted_content": None},
             {
                 "type": "message",
                 "role": "assistant",
                 "phase": "final_answer",
-                "content": [{"type": "output_text", "text": "Two"}, {"type": "refusal", "refusal": "No"}],
+                "content": [
+                    {"type": "output_text", "text": "Two"},
+                    {"type": "refusal", "refusal": "No"},
+                ],
             },
             {"role": "user", "content": [{"type": "input_text", "text": "Three"}]},
             {**call, "id": "fc_1", "status": "completed"},
@@ -231,7 +244,11 @@ async def test_every_input_item_is_understood(api: Api) -> None:
         ({"input": []}, "input", None),
         ({"input": [{"role": "user"}]}, "input[0].content", "missing_required_parameter"),
         (
-            {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "data:"}]}]},
+            {
+                "input": [
+                    {"role": "user", "content": [{"type": "input_image", "image_url": "data:"}]}
+                ]
+            },
             "input[0].content[0].type",
             "invalid_value",
         ),
