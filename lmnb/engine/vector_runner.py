@@ -25,6 +25,8 @@ from lmnb.errors import ContextLengthExceeded, InvalidRequest, LmnbError, QueueF
 DEFAULT_CONTEXT = 4096
 CELLS = 256
 """llama.cpp makes contexts of a multiple of so many tokens."""
+MOST_INPUTS = 16384
+"""In one request: their vectors are answered together, and held until then."""
 _PLACES = re.compile(r"\{(?:query|document)\}")
 
 
@@ -106,6 +108,7 @@ class VectorRunner:
                     f"not {request.dimensions}.",
                     param="dimensions",
                 )
+            _check_count(len(request.inputs), "input")
             alone = len(request.inputs) == 1
             inputs = [
                 self._checked(self._tokens(one), "input" if alone else f"input[{index}]")
@@ -122,6 +125,7 @@ class VectorRunner:
                 raise InvalidRequest(
                     "This model is no reranker: it gives embeddings, no scores.", param="model"
                 )
+            _check_count(len(request.documents), "documents")
             inputs = [
                 self._checked(self._pair(request.query, document), f"documents[{index}]")
                 for index, document in enumerate(request.documents)
@@ -178,6 +182,13 @@ class VectorRunner:
             batch_size=room,
             micro_batch_size=room,
             kv_unified=True,
+        )
+
+
+def _check_count(count: int, field: str) -> None:
+    if not 1 <= count <= MOST_INPUTS:
+        raise InvalidRequest(
+            f"'{field}' must hold 1 to {MOST_INPUTS} texts, not {count}.", param=field
         )
 
 
