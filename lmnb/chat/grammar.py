@@ -10,7 +10,7 @@ from lmnb.chat import lark, schema
 from lmnb.chat.gbnf import to_lark
 from lmnb.errors import InvalidRequest
 
-__all__ = ["ResponseFormat", "grammar"]
+__all__ = ["ResponseFormat", "either", "grammar"]
 
 Kind = Literal["json_object", "json_schema", "regex", "lark", "gbnf", "choice"]
 
@@ -35,28 +35,36 @@ class ResponseFormat:
 def grammar(wanted: ResponseFormat, *, after_thinking: bool = False) -> str:
     """Lark with llguidance's extensions. Raises InvalidRequest, naming what cannot be done."""
     try:
-        body = _body(wanted)
+        answer = _lark(wanted)
     except InvalidRequest as error:
         raise InvalidRequest(error.message, param=wanted.param) from None
-    if wanted.kind in ("lark", "gbnf"):
-        if not after_thinking:
-            return body
-        lead = {"lark_grammar": f"start: LEAD? @answer\n{_LEAD}"}
-        return json.dumps({"grammars": [lead, {"name": "answer", "lark_grammar": body}]})
-    return f"start: LEAD? answer\nanswer: {body}\n{_LEAD}" if after_thinking else f"start: {body}"
+    return _nested("LEAD? @answer", answer=answer) if after_thinking else answer
 
 
-def _body(wanted: ResponseFormat) -> str:
+def either(call: str, wanted: ResponseFormat, *, after_thinking: bool = False) -> str:
+    """The grammar `call`, or what is wanted."""
+    lead = "LEAD? " if after_thinking else ""
+    return _nested(f"@call | {lead}@answer", call=call, answer=grammar(wanted))
+
+
+def _nested(start: str, **grammars: str) -> str:
+    """A grammar of grammars, each with its own names."""
+    outer = {"lark_grammar": f"start: {start}\n{_LEAD}"}
+    inner = [{"name": name, "lark_grammar": text} for name, text in grammars.items()]
+    return json.dumps({"grammars": [outer, *inner]})
+
+
+def _lark(wanted: ResponseFormat) -> str:
     value = wanted.value
     match wanted.kind:
         case "json_object":
-            return "%json " + json.dumps({"type": "object", "x-guidance": schema.STYLE})
+            return "start: %json " + json.dumps({"type": "object", "x-guidance": schema.STYLE})
         case "json_schema":
-            return "%json " + json.dumps(schema.ready(value), allow_nan=False)
+            return "start: %json " + json.dumps(schema.ready(value), allow_nan=False)
         case "regex":
-            return lark.regex(_text(value))
+            return "start: " + lark.regex(_text(value))
         case "choice":
-            return " | ".join(lark.literal(_text(choice)) for choice in _choices(value))
+            return "start: " + " | ".join(lark.literal(_text(choice)) for choice in _choices(value))
         case "gbnf":
             return to_lark(_text(value))
         case "lark":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lmnb.chat.callgrammar import call_grammar, tags
+from lmnb.chat.grammar import ResponseFormat, either
 from lmnb.chat.tools import Tool, ToolChoice, callable_tools
 from lmnb.engine.options import Constraint
 from lmnb.service.manager import LoadedModel
@@ -12,15 +13,21 @@ __all__ = ["call_constraint"]
 
 
 async def call_constraint(
-    model: LoadedModel, prompt: Prompt, tools: tuple[Tool, ...], choice: ToolChoice
+    model: LoadedModel,
+    prompt: Prompt,
+    tools: tuple[Tool, ...],
+    choice: ToolChoice,
+    answer: ResponseFormat | None = None,
 ) -> Constraint | None:
     """Required calls hold from the start, or from where the thinking ends; others from where the
-    model begins one. None when there is nothing to call."""
+    model begins one. With `answer` all holds from the start: a call, or an answer of that form.
+    None when there is nothing to call."""
     callable_now = callable_tools(tools, choice)
     if not callable_now:
         return None
     form, reasoning = prompt.voice.tool_use.format, prompt.voice.reasoning
-    required = choice.mode == "required"
+    either_way = answer is not None and choice.mode != "required"
+    required = choice.mode == "required" or either_way
     wanted = tags(form)
     end = model.engine.facts.eos
     single = not required and not choice.parallel
@@ -38,6 +45,8 @@ async def call_constraint(
     )
     if not required:
         return Constraint(grammar=grammar, triggers=form.leads)
+    if either_way and answer is not None:
+        grammar = either(grammar, answer, after_thinking=reasoning is not None)
     if reasoning is None:
         return Constraint(grammar=grammar)
     return Constraint(

@@ -15,7 +15,7 @@ from lmnb.engine import SequenceStream
 from lmnb.engine.events import Accepted, Delta, Prefill, TokenLogprob
 from lmnb.engine.events import Finished as EngineFinished
 from lmnb.engine.options import EngineRequest, Span
-from lmnb.service.calling import call_constraint
+from lmnb.service.constraint import constrain, naming_the_field
 from lmnb.service.counting import prompt_tokens
 from lmnb.service.events import (
     Finished,
@@ -174,7 +174,8 @@ class Generations:
         model = await self.manager.get(request.model)
         prepared, parser = await self._prepare(model, request)
         generation = Generation(model, model.engine.submit(prepared), parser)
-        await generation.accepted()
+        with naming_the_field(request):
+            await generation.accepted()
         return generation
 
     async def prompt(self, request: GenerationRequest) -> tuple[LoadedModel, EngineRequest]:
@@ -205,9 +206,10 @@ class Generations:
             )
             spans, parser, visible = prompt.spans, prompt.parser, prompt.visible
             stop += model.prompts.stop
-            constraint = await call_constraint(model, prompt, request.tools, request.tool_choice)
-        elif request.text is not None:
-            spans = (Span(request.text),)
+            constraint = await constrain(request, model, prompt)
+        else:
+            spans = (Span(request.text),) if request.text is not None else ()
+            constraint = await constrain(request, model)
         prepared = EngineRequest(
             prompt=spans,
             prompt_tokens=request.tokens or (),

@@ -34,6 +34,8 @@ class Prompt:
     voice: Voice
     inside: bool
     """The answer begins inside the thinking."""
+    thought: bool = False
+    """The prompt has closed the thinking: there will be none."""
 
 
 class PromptMaker:
@@ -85,7 +87,8 @@ class PromptMaker:
             continue_final=continue_final,
             variables=variables or {},
         )
-        inside = voice.begins_inside("".join(text for text, _ in pieces))
+        text = "".join(text for text, _ in pieces)
+        inside = voice.begins_inside(text)
         visible = list(voice.thinking_tags)
         calls = None
         if may_be_called := callable_tools(shown, choice):
@@ -98,6 +101,7 @@ class PromptMaker:
             visible=tuple(visible),
             voice=voice,
             inside=inside,
+            thought=voice.has_thought(text),
         )
 
     @cached_property
@@ -129,3 +133,6 @@ class Voice:
 
     def begins_inside(self, prompt: str) -> bool:
         return self.reasoning is not None and opened_by(prompt, self.reasoning)
+
+    def has_thought(self, prompt: str) -> bool:
+        return self.reasoning is not None and prompt.rstrip().endswith(self.reasoning.end)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lmnb.chat.grammar import ResponseFormat
 from lmnb.chat.message import Message
 from lmnb.chat.tools import AUTO, Tool, ToolChoice
 from lmnb.engine.options import Sampling
@@ -31,6 +32,8 @@ class GenerationRequest:
     ignore_eos: bool = False
     template_kwargs: Mapping[str, Any] = field(default_factory=dict)
     """Handed to the chat template (`enable_thinking`, `reasoning_effort`, ...)."""
+    response_format: ResponseFormat | None = None
+    """What the answer must be. A model that thinks does that first, as it likes."""
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = AUTO
     continue_final: bool = False
