@@ -32,8 +32,10 @@ CHAT_TEMPLATE = (
 )
 
 
-def write_model(path: Path, architecture: str) -> Path:
-    """Write the model of that architecture (a key of `ARCHITECTURES`)."""
+def write_model(
+    path: Path, architecture: str, add: Callable[[gguf.GGUFWriter], None] = lambda _: None
+) -> Path:
+    """Write the model of that architecture (a key of `ARCHITECTURES`). `add` says more of it."""
     writer = gguf.GGUFWriter(path, architecture)
     vocabulary = _add_tokenizer(writer)
     writer.add_name(f"tiny {architecture}")
@@ -48,6 +50,7 @@ def write_model(path: Path, architecture: str) -> Path:
     weights.ones("output_norm.weight", WIDTH)
     weights.random("output.weight", WIDTH, vocabulary)
     ARCHITECTURES[architecture](writer, weights)
+    add(writer)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -41,8 +41,8 @@ class Batch:
     def clear(self) -> None:
         self.size = 0
 
-    def add(self, tokens: Tokens, position: int, lane: int, *, logits: bool) -> None:
-        """Append consecutive tokens of one sequence; `logits` asks for the last one's."""
+    def add(self, tokens: Tokens, position: int, lane: int, *, logits: int) -> None:
+        """Append consecutive tokens of one sequence; asks for the logits of the last `logits`."""
         start, end = self.size, self.size + len(tokens)
         if end > self.capacity:
             raise ValueError(f"{end} tokens in a batch of {self.capacity}")
@@ -50,7 +50,7 @@ class Batch:
         self._pos[start:end] = np.arange(position, position + len(tokens), dtype=np.int32)
         self._lane[start:end] = lane
         self._logits[start:end] = 0
-        self._logits[end - 1] = logits
+        self._logits[end - logits : end] = 1
         self.size = end
 
     def ask_all(self) -> None:

@@ -108,15 +108,16 @@ class KVCache:
         """Lanes nobody computes in, least recently used first."""
         return sorted((x for x in self.lanes if not x.busy), key=lambda x: x.used)
 
-    def place(self, prompt: Tokens) -> tuple[Lane, int] | None:
+    def place(self, prompt: Tokens, reuse: int | None = None) -> tuple[Lane, int] | None:
         """A lane for `prompt` and how many of its tokens are in it already; None: all are busy.
 
-        At least one token is always left to compute, since its logits are needed.
+        At least one token is always left to compute, since its logits are needed; where `reuse` is
+        given, all but so many.
         """
         idle = self.idle()
         if not idle:
             return None
-        usable = len(prompt) - 1
+        usable = len(prompt) - 1 if reuse is None else min(reuse, len(prompt) - 1)
         matches = {lane.id: common_prefix(prompt[:usable], lane.tokens) for lane in self.lanes}
         source = max(self.lanes, key=lambda x: (matches[x.id], not x.busy, x.used))
         shared = matches[source.id]

@@ -47,6 +47,10 @@ POOLING: dict[Pooling, int] = {
 }
 
 
+SCORING_BYTES = 16 << 20
+"""Room for the logits of prompt tokens, beside a row for each lane. Touched only when asked for."""
+
+
 class AbortFlag:
     """Tells llama.cpp, from another thread, to abandon the call it is in.
 
@@ -93,7 +97,8 @@ class Context:
         params.n_ubatch = min(options.micro_batch_size, options.batch_size)
         params.n_seq_max = lanes
         # The default reserves n_batch rows of the vocabulary: 514 MiB instead of 34 for gemma-3.
-        params.n_outputs_max = lanes
+        self.scoring_rows = min(max(8, SCORING_BYTES // (4 * model.vocab.size)), 64)
+        params.n_outputs_max = lanes + self.scoring_rows
         if pooling is not None:
             params.embeddings = True
             params.pooling_type = POOLING[pooling]

@@ -52,6 +52,14 @@ class Prefill(msgspec.Struct, frozen=True, tag=True, array_like=True):
     cached: int
 
 
+class Scored(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Every token of the prompt, and how likely the model found it, once all are computed. Nothing
+    says how likely the first is: its `logprob` is NaN."""
+
+    id: int
+    tokens: tuple[TokenLogprob, ...]
+
+
 class Delta(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """New text (whole characters, stop strings held back). May be empty when only logprobs came."""
 
@@ -95,7 +103,7 @@ class Embedded(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """How many tokens each input had."""
 
 
-SequenceEvent = Accepted | Prefill | Delta | Finished | Embedded | Failed
+SequenceEvent = Accepted | Prefill | Scored | Delta | Finished | Embedded | Failed
 Pooling = Literal["mean", "cls", "last", "rank"]
 """How the vectors of tokens become one. `rank`: a score instead of a vector."""
 

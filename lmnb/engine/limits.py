@@ -76,7 +76,7 @@ def check_request(request: EngineRequest) -> None:
     """Raises InvalidRequest, naming the field."""
     check_sampling(request.sampling)
     if request.max_tokens is not None:
-        _within("max_tokens", request.max_tokens, 1, 2**31)
+        _within("max_tokens", request.max_tokens, 0, 2**31)
     if request.logprobs is not None:
         _within("top_logprobs", request.logprobs, 0, 20)
     if len(request.stop) > 64 or any(len(s) > 4096 for s in request.stop):

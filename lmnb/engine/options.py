@@ -126,10 +126,14 @@ class EngineRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Token ids, instead of `prompt`. Used as they are: no BOS is added."""
     sampling: Sampling = Sampling()
     max_tokens: int | None = None
-    """None: until the model stops or the context is full."""
+    """None: until the model stops or the context is full. 0: only read the prompt."""
     stop: tuple[str, ...] = ()
     logprobs: int | None = None
     """None: no log-probabilities. n: for each token, its own and the n best alternatives (0 to 20)."""
+    score_prompt: bool = False
+    """Say the log-probabilities of the prompt's own tokens too, as `logprobs` says how."""
+    suffix: str = ""
+    """Fill in what stands between the prompt and this, if the model was taught to."""
     ignore_eos: bool = False
     constraint: Constraint | None = None
     visible: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ from lmnb.engine.model import Model
 from lmnb.engine.options import Constraint, EmbedRequest, EngineRequest, LoadOptions, RerankRequest
 from lmnb.engine.sampling import Sampler
 from lmnb.engine.scheduler import Scheduler
+from lmnb.engine.scoring import PromptScores
 from lmnb.engine.sequence import Sequence
 from lmnb.engine.threads import ThreadGovernor
 from lmnb.engine.vocab import Tokens, as_tokens
@@ -88,6 +89,8 @@ class Runner:
         sampler.observe(tokens)
         visible = self.model.vocab.controls(request.visible)
         sequence = Sequence(id, tokens, request, sampler, visible)
+        if request.score_prompt:
+            sequence.scores = PromptScores(tokens, request.logprobs or 0, self.model.vocab)
         if request.constraint is not None:
             compiled = self.grammars.compile(request.constraint)
             self._preparing[id] = sequence, request.constraint, compiled
@@ -160,7 +163,7 @@ class Runner:
         tokens = self.tokens(request)
         if not len(tokens):
             raise InvalidRequest("The prompt is empty: there is nothing to continue.")
-        if len(tokens) >= self.context.length:
+        if len(tokens) + (request.max_tokens != 0) > self.context.length:
             raise ContextLengthExceeded(
                 f"This model's context holds {self.context.length} tokens. Your prompt has "
                 f"{len(tokens)}, which leaves no room for an answer. Shorten the prompt, or load "
@@ -176,18 +179,17 @@ class Runner:
     def tokens(self, request: EngineRequest) -> Tokens:
         """The prompt's token ids. Text gets one BOS if the model wants it, never two."""
         vocab = self.model.vocab
-        if request.prompt_tokens:
-            tokens = as_tokens(request.prompt_tokens)
-            if tokens.min() < 0 or tokens.max() >= vocab.size:
-                raise InvalidRequest(
-                    f"The prompt has a token id outside 0 to {vocab.size - 1}.", param="prompt"
-                )
-            return tokens
-        ids: list[int] = []
+        ids = list(request.prompt_tokens)
+        if ids and not 0 <= min(ids) <= max(ids) < vocab.size:
+            raise InvalidRequest(
+                f"The prompt has a token id outside 0 to {vocab.size - 1}.", param="prompt"
+            )
         for span in request.prompt:
             ids += vocab.tokenize(span.text, add_special=False, parse_special=span.special)
-        if vocab.add_bos and vocab.bos >= 0 and ids[:1] != [vocab.bos]:
-            ids.insert(0, vocab.bos)
+        if request.suffix:
+            ids = vocab.infill(ids, request.suffix)
+        if not request.prompt_tokens and vocab.add_bos and vocab.bos >= 0:
+            ids = ids if ids[:1] == [vocab.bos] else [vocab.bos, *ids]
         return as_tokens(ids)
 
     def _settle(self, options: LoadOptions) -> LoadOptions:

@@ -15,6 +15,7 @@ from lmnb.engine.events import (
     Failed,
     FinishReason,
     Prefill,
+    Scored,
     SequenceEvent,
 )
 from lmnb.engine.model import Model
@@ -23,6 +24,8 @@ from lmnb.engine.sequence import Sequence
 from lmnb.engine.threads import ThreadGovernor
 from lmnb.errors import EngineError, LmnbError
 
+Share = tuple[Sequence, int, int]
+"""What one call computes for a sequence: so many tokens, with the logits of so many of them."""
 CHUNK_SECONDS = 0.5
 """A prompt that is read while others answer stalls them for about so long at a time."""
 
@@ -44,7 +47,7 @@ class Scheduler:
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
         self._batch = Batch(context.batch_size)
-        self._scheduled: list[tuple[Sequence, int]] = []
+        self._scheduled: list[Share] = []
         self._events: list[SequenceEvent] = []
         self._prefill_rate = 500.0
         self._inside = 0.0
@@ -121,7 +124,8 @@ class Scheduler:
             self._start(sequence)
 
     def _start(self, sequence: Sequence) -> None:
-        placed = self.cache.place(sequence.tokens)
+        reuse = sequence.scores.needed if sequence.scores and sequence.scoring else None
+        placed = self.cache.place(sequence.tokens, reuse)
         assert placed is not None, "admitted without a free lane"
         lane, found = placed
         sequence.lane, sequence.computed = lane.id, found
@@ -136,6 +140,8 @@ class Scheduler:
 
     def _prefix_is_coming(self, sequence: Sequence) -> bool:
         """Is somebody computing, right now, a beginning that this sequence could share?"""
+        if sequence.scoring:
+            return False
         tokens = sequence.tokens
         coming = max(
             (common_prefix(tokens, s.tokens) for s in self.running if s.prefilling), default=0
@@ -172,13 +178,22 @@ class Scheduler:
             return 0
         at, lane = sequence.computed, sequence.lane
         assert lane is not None
-        if count == 1 and sequence.remaining == 1:
+        rows = int(count == sequence.remaining)
+        if sequence.scoring:
+            rows = count = min(count, self._scoring_rows())
+            if not count:
+                return 0
+        if count == sequence.remaining == 1:
             self._batch.add_one(int(sequence.tokens[at]), at, lane)
         else:
-            chunk = sequence.tokens[at : at + count]
-            self._batch.add(chunk, at, lane, logits=count == sequence.remaining)
-        self._scheduled.append((sequence, count))
+            self._batch.add(sequence.tokens[at : at + count], at, lane, logits=rows)
+        self._scheduled.append((sequence, count, rows))
         return count
+
+    def _scoring_rows(self) -> int:
+        """Logits of prompt tokens that this call can still give."""
+        taken = sum(rows for sequence, _, rows in self._scheduled if sequence.scoring)
+        return self.context.scoring_rows - taken
 
     def _compute(self) -> None:
         if not self._scheduled:
@@ -191,7 +206,7 @@ class Scheduler:
         elif code == 2:
             self._rewind(scheduled)
         elif code:
-            for sequence, _ in scheduled:
+            for sequence, _, _ in scheduled:
                 self._fail(sequence, EngineError(f"llama.cpp failed to compute (code {code})."))
         else:
             self._advance(scheduled)
@@ -211,26 +226,35 @@ class Scheduler:
             self._prefill_rate += 0.3 * (tokens / elapsed - self._prefill_rate)
         return code
 
-    def _rewind(self, scheduled: list[tuple[Sequence, int]]) -> None:
+    def _rewind(self, scheduled: list[Share]) -> None:
         """The step was abandoned half-way: it is done again, with the threads there are now."""
-        for sequence, _ in scheduled:
+        for sequence, _, _ in scheduled:
             assert sequence.lane is not None
             if not self.context.cut(sequence.lane, sequence.computed):
                 sequence.computed = 0
 
-    def _advance(self, scheduled: list[tuple[Sequence, int]]) -> None:
-        ready = []
-        for sequence, count in scheduled:
+    def _advance(self, scheduled: list[Share]) -> None:
+        asked = sum(rows for _, _, rows in scheduled)
+        logits = self.context.logits(asked) if asked else None
+        ready, seen = [], 0
+        for sequence, count, rows in scheduled:
+            own = None if logits is None else logits[seen : seen + rows]
+            seen += rows
+            if own is not None and sequence.scores is not None and sequence.scoring:
+                sequence.scores.take(sequence.computed, own)
             sequence.computed += count
-            if sequence.computed == sequence.length:
-                ready.append(sequence)
-            else:
+            if sequence.computed < sequence.length:
                 self._events.append(
                     Prefill(sequence.id, sequence.computed, sequence.length, sequence.cached)
                 )
-        if ready:
-            logits = self.context.logits(len(ready))
-            for row, sequence in zip(logits, ready, strict=True):
+            elif own is not None:
+                ready.append((sequence, own[-1]))
+        for sequence, row in ready:
+            if sequence.scores is not None and not sequence.completion_length:
+                self._events.append(Scored(sequence.id, sequence.scores.result()))
+            if sequence.request.max_tokens == 0:
+                self._finish(sequence, "length")
+            else:
                 self._sample(sequence, row)
 
     def _sample(self, sequence: Sequence, row: Logits) -> None:
@@ -286,7 +310,7 @@ class Scheduler:
 
     # -- the end of a sequence, or of the room ------------------------------------------------
 
-    def _make_room(self, scheduled: list[tuple[Sequence, int]]) -> None:
+    def _make_room(self, scheduled: list[Share]) -> None:
         """The KV cache is full: idle lanes go first, then the youngest sequence waits."""
         if self.cache.shrink():
             return

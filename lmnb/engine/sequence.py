@@ -11,6 +11,7 @@ from lmnb.engine.detokenizer import Detokenizer
 from lmnb.engine.events import Delta, Finished, FinishReason, Timings, TokenLogprob
 from lmnb.engine.options import EngineRequest
 from lmnb.engine.sampling import Sampler
+from lmnb.engine.scoring import PromptScores
 from lmnb.engine.vocab import Tokens
 
 
@@ -36,6 +37,7 @@ class Sequence:
         self.sampler = sampler
         self.visible = visible
         self.guide = guide
+        self.scores: PromptScores | None = None
         self.prompt_length = len(tokens)
         self.length = len(tokens)
         self.computed = 0
@@ -65,6 +67,11 @@ class Sequence:
     @property
     def prefilling(self) -> bool:
         return self.length - self.computed > 1 or self.length == self.prompt_length
+
+    @property
+    def scoring(self) -> bool:
+        """Whether the logits of prompt tokens are wanted, not only of the last."""
+        return self.scores is not None and not self.scores.complete
 
     @property
     def may_end(self) -> bool:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lmnb.errors import InvalidRequest
 
 Tokens = NDArray[np.int32]
+_FILL_IN_MARKS = (lib.llama_vocab_fim_pre, lib.llama_vocab_fim_suf, lib.llama_vocab_fim_mid)
 
 
 def as_tokens(tokens: Sequence[int]) -> Tokens:
@@ -74,6 +75,21 @@ class Vocab:
             self._buffer = ctypes.create_string_buffer(-n)
             return self.render(token, special=special)
         return self._buffer.raw[:n]
+
+    def infill(self, prefix: list[int], suffix: str) -> list[int]:
+        """The question what stands between `prefix` and `suffix`, with the model's own marks.
+
+        Raises InvalidRequest for a model that was not taught to answer it.
+        """
+        marks = [mark(self.handle) for mark in _FILL_IN_MARKS]
+        if min(marks) < 0:
+            raise InvalidRequest(
+                "This model cannot fill in before a suffix: it has no tokens for that.",
+                param="suffix",
+            )
+        before, after, middle = marks
+        rest = self.tokenize(suffix, add_special=False, parse_special=False)
+        return [before, *prefix, after, *rest, middle]
 
     def is_end(self, token: int) -> bool:
         """End of generation: EOS, EOT and their like."""

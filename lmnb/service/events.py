@@ -35,6 +35,14 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptScored:
+    """The prompt's tokens with their log-probabilities, where they were asked for. The first one's
+    is NaN: nothing comes before it."""
+
+    tokens: tuple[TokenLogprob, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TextDelta:
     text: str
     logprobs: tuple[TokenLogprob, ...] = ()
@@ -69,4 +77,4 @@ class Finished:
     """Tokens the sequence could have held: with `usage`, how full the context is."""
 
 
-GenerationEvent = Progress | TextDelta | ReasoningDelta | ToolCallDelta | Finished
+GenerationEvent = Progress | PromptScored | TextDelta | ReasoningDelta | ToolCallDelta | Finished

@@ -12,7 +12,7 @@ from lmnb.chat.deltas import Call, Reasoning
 from lmnb.chat.deltas import Delta as Piece
 from lmnb.chat.parser import ReplyParser
 from lmnb.engine import SequenceStream
-from lmnb.engine.events import Accepted, Delta, Prefill, TokenLogprob
+from lmnb.engine.events import Accepted, Delta, Prefill, Scored, TokenLogprob
 from lmnb.engine.events import Finished as EngineFinished
 from lmnb.engine.options import EngineRequest, Span
 from lmnb.service.constraint import constrain, naming_the_field
@@ -22,6 +22,7 @@ from lmnb.service.events import (
     FinishReason,
     GenerationEvent,
     Progress,
+    PromptScored,
     ReasoningDelta,
     TextDelta,
     ToolCallDelta,
@@ -99,6 +100,8 @@ class Generation:
                 self._say(text, tokens, logprobs)
             case Prefill(_, done, total, cached):
                 self._pending.append(Progress(done, total, cached))
+            case Scored(_, scores):
+                self._pending.append(PromptScored(scores))
             case EngineFinished() as finished:
                 self._end(finished)
 
@@ -218,6 +221,8 @@ class Generations:
             stop=stop,
             visible=visible,
             logprobs=request.logprobs,
+            score_prompt=request.score_prompt,
+            suffix=request.suffix,
             ignore_eos=request.ignore_eos,
             constraint=constraint,
         )

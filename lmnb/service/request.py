@@ -29,6 +29,10 @@ class GenerationRequest:
     stop: tuple[str, ...] = ()
     logprobs: int | None = None
     """None: none. n: each token's own and the n best alternatives."""
+    score_prompt: bool = False
+    """The prompt's log-probabilities too."""
+    suffix: str = ""
+    """With `text` or `tokens`: fill in what stands before this."""
     ignore_eos: bool = False
     template_kwargs: Mapping[str, Any] = field(default_factory=dict)
     """Handed to the chat template (`enable_thinking`, `reasoning_effort`, ...)."""

@@ -111,7 +111,7 @@ def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(runner):
         {"sampling": Sampling(logit_bias=((10**6, 1.0),))},
         {"sampling": Sampling(logit_bias=((5, float("inf")),))},
         {"sampling": Sampling(dry_sequence_breakers=("a\0b",))},
-        {"max_tokens": 0},
+        {"max_tokens": -1},
         {"logprobs": 21},
         {"stop": ("x" * 5000,)},
     ],
