@@ -31,13 +31,16 @@ class ResponseFormat:
     strict: bool = False
     param: str = "response_format"
 
+    def refused(self, why: str) -> InvalidRequest:
+        return InvalidRequest(f"Invalid '{self.param}': {why[:1].lower()}{why[1:]}", param=self.param)
+
 
 def grammar(wanted: ResponseFormat, *, after_thinking: bool = False) -> str:
     """Lark with llguidance's extensions. Raises InvalidRequest, naming what cannot be done."""
     try:
         answer = _lark(wanted)
     except InvalidRequest as error:
-        raise InvalidRequest(error.message, param=wanted.param) from None
+        raise wanted.refused(error.message) from None
     return _nested("LEAD? @answer", answer=answer) if after_thinking else answer
 
 

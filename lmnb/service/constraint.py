@@ -48,7 +48,7 @@ def naming_the_field(request: GenerationRequest) -> Iterator[None]:
     try:
         yield
     except InvalidRequest as error:
-        if error.param == "constraint":
-            wanted = request.response_format
-            error.param = wanted.param if wanted else "tools"
-        raise
+        if error.param != "constraint":
+            raise
+        wanted = request.response_format or ResponseFormat("json_schema", param="tools")
+        raise wanted.refused(error.message) from None

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.body import Body, Integer
+from lmnb.api.openai.response_format import FormatFields
 from lmnb.api.openai.sampling import INT64, NO_LIMIT, GenerationFields, token_limit, unsupported
 from lmnb.chat.message import Message, Role, ToolCall
 from lmnb.service.request import GenerationRequest
@@ -93,17 +94,7 @@ class ChatMessage(Body):
         )
 
 
-class ResponseFormat(Body):
-    type: str
-
-    @model_validator(mode="after")
-    def _is_text(self) -> ResponseFormat:
-        if self.type != "text":
-            raise unsupported(f"'{self.type}'", "type")
-        return self
-
-
-class ChatRequest(GenerationFields):
+class ChatRequest(GenerationFields, FormatFields):
     """The body."""
 
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
@@ -111,7 +102,6 @@ class ChatRequest(GenerationFields):
     max_completion_tokens: Annotated[Integer, Field(ge=NO_LIMIT, le=INT64)] | None = None
     logprobs: bool = False
     top_logprobs: Annotated[Integer, Field(ge=0, le=20)] = 0
-    response_format: ResponseFormat | None = None
     tools: list[Any] = []
     tool_choice: Any = None
     functions: list[Any] = []
@@ -157,6 +147,7 @@ class ChatRequest(GenerationFields):
                 template_kwargs=self._template_kwargs(),
                 continue_final=_continues(messages[-1]),
                 ignore_eos=self.ignore_eos,
+                response_format=self.wanted_format(),
                 ttl=self.ttl,
             )
             for choice in range(self.n)

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.body import Integer
 from lmnb.api.openai.answer import answer
+from lmnb.api.openai.response_format import FormatFields
 from lmnb.api.openai.sampling import (
     INT32,
     INT64,
@@ -55,7 +56,7 @@ def _prompts(value: Any) -> Any:
     )
 
 
-class CompletionRequest(GenerationFields):
+class CompletionRequest(GenerationFields, FormatFields):
     """The body."""
 
     prompt: Annotated[tuple[Any, ...], BeforeValidator(_prompts)]
@@ -89,6 +90,7 @@ class CompletionRequest(GenerationFields):
                 stop=self.stops,
                 logprobs=self.logprobs,
                 ignore_eos=self.ignore_eos,
+                response_format=self.wanted_format(),
                 ttl=self.ttl,
             )
             for prompt in self.prompt

@@ -144,6 +144,7 @@ class ResponseRequest(GenerationFields, ContextFields):
             stop=self.stops,
             logprobs=self.top_logprobs if self.wants_logprobs else None,
             ignore_eos=self.ignore_eos,
+            response_format=self.text.format.wanted(),
             template_kwargs=self._template_kwargs(),
             tools=tuple(tool_from(tool) for tool in self.tools),
             tool_choice=choice_from(self.tool_choice, parallel=self.parallel_tool_calls),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from lmnb.api.body import Body
-from lmnb.api.openai.sampling import unsupported
+from lmnb.api.openai.response_format import SaidTrue, Schema
+from lmnb.chat.grammar import ResponseFormat
 
 __all__ = ["TextFormat", "TextOptions"]
 
@@ -18,14 +20,21 @@ class TextFormat(Body):
     type: Literal["text", "json_object", "json_schema"] = "text"
     name: Annotated[str, Field(max_length=64)] = ""
     description: str | None = None
-    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
-    strict: bool = False
+    schema_: Annotated[Schema | None, Field(alias="schema")] = None
+    strict: SaidTrue = False
 
     @model_validator(mode="after")
-    def _is_text(self) -> TextFormat:
-        if self.type != "text":
-            raise unsupported(f"'{self.type}'", "type")
+    def _has_schema(self) -> TextFormat:
+        if self.type == "json_schema" and self.schema_ is None:
+            raise PydanticCustomError("missing", "", {"field": ("schema",)})
         return self
+
+    def wanted(self) -> ResponseFormat | None:
+        if self.type == "json_schema":
+            return ResponseFormat(
+                "json_schema", self.schema_, strict=self.strict, param="text.format"
+            )
+        return ResponseFormat("json_object", param="text.format") if self.type != "text" else None
 
     def to_json(self) -> dict[str, Any]:
         if self.type != "json_schema":
