@@ -34,7 +34,8 @@ class NotebookHandler(ApiHandler, JupyterHandler):  # type: ignore[misc]  # both
             raise AuthenticationError(self._complaint())
         if not self.check_origin():
             raise PermissionDenied(f"Origin {self.get_origin()} is not allowed here.")
-        action = "read" if self.request.method in SAFE else "write"
+        reads = self.request.method in SAFE and "Upgrade" not in self.request.headers
+        action = "read" if reads else "write"  # a WebSocket asks for responses
         allowed = self.authorizer.is_authorized(self, self.current_user, action, AUTH_RESOURCE)
         if not await ensure_async(allowed):
             raise PermissionDenied(f"{self.current_user.username} may not {action} lmnb.")

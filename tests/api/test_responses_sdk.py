@@ -78,10 +78,9 @@ async def test_streams(api: Api) -> None:
 async def test_reasoning_is_streamed_as_its_types_say(api: Api) -> None:
     api.engine.chat_template = "<think></think>" + str(api.engine.chat_template)
     api.script(Script(texts=["<think>", "Hm", "</think>", "Yes"]))
-    async with sdk(api) as client:
-        async with client.responses.stream(model=api.model, input="Hi") as stream:
-            types = [event.type async for event in stream]
-            final = await stream.get_final_response()
+    async with sdk(api) as client, client.responses.stream(model=api.model, input="Hi") as stream:
+        types = [event.type async for event in stream]
+        final = await stream.get_final_response()
     assert "response.reasoning_text.delta" in types
     assert [item.type for item in final.output] == ["reasoning", "message"]
     assert final.output_text == "Yes"
