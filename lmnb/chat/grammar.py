@@ -32,7 +32,9 @@ class ResponseFormat:
     param: str = "response_format"
 
     def refused(self, why: str) -> InvalidRequest:
-        return InvalidRequest(f"Invalid '{self.param}': {why[:1].lower()}{why[1:]}", param=self.param)
+        return InvalidRequest(
+            f"Invalid '{self.param}': {why[:1].lower()}{why[1:]}", param=self.param
+        )
 
 
 def grammar(wanted: ResponseFormat, *, after_thinking: bool = False) -> str:
