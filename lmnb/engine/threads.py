@@ -6,6 +6,10 @@ a hundred times as long. One thread fewer than there are free cores is the cure,
 known before the step begins. So a small thread watches how much of the machine others use; should
 somebody begin to compute in the middle of a step, that step is abandoned and done again.
 
+What others use is not all a reason: the server and the clients that read our own tokens use a good
+part of a core in short bursts, which cost a step little. A core that is all but taken is given up at
+once; one that is half taken only if steps really got slower.
+
 Measured (SmolLM2-135M, 2 cores, one busy kernel): docs/performance.md.
 """
 
@@ -20,12 +24,44 @@ from lmnb.engine.cpu import OthersMeter
 PERIOD = 0.15
 """Seconds between readings while steps are computed."""
 IDLE_PERIOD = 0.5
-TAKE = 0.5
+TAKEN = 0.85
 """A core of which others use so much is theirs."""
-GIVE_BACK = 0.35
-"""A core of which they use less, in two readings, is ours again."""
+SHARED = 0.4
+"""A core of which they use so much is theirs if our steps are slow."""
+SLOW = 1.6
+"""Steps are slow when they take so many times what they usually take."""
+FREE = 0.6
+"""A core of which they use less, in two readings, is tried again."""
 STUCK = 4.0
 """A step that takes so many times its usual time, while others compute, is abandoned."""
+FIRST_HOLD, LAST_HOLD = 0.5, 8.0
+"""Seconds before a core is tried again; doubled when the trial fails before the last of them."""
+
+
+class Pace:
+    """What a step of so many tokens on so many threads usually takes, and how the last ones were."""
+
+    def __init__(self) -> None:
+        self.lately = 1.0
+        self._usual: dict[tuple[int, int], float] = {}
+
+    def usual(self, tokens: int, threads: int) -> float | None:
+        each = self._usual.get(self._kind(tokens, threads))
+        return each and each * tokens
+
+    def note(self, tokens: int, threads: int, elapsed: float) -> None:
+        """Good times are believed at once, bad ones slowly: they may be somebody else's fault."""
+        kind, each = self._kind(tokens, threads), elapsed / tokens
+        usual = self._usual.get(kind, each)
+        self.lately += 0.4 * (min(each / usual, 2 * STUCK) - self.lately)
+        self._usual[kind] = usual + (0.3 if each < usual else 0.02) * (each - usual)
+
+    def forget_lately(self) -> None:
+        self.lately = 1.0
+
+    @staticmethod
+    def _kind(tokens: int, threads: int) -> tuple[int, int]:
+        return (tokens if tokens <= 64 else -tokens.bit_length(), threads)
 
 
 class ThreadGovernor:
@@ -38,64 +74,86 @@ class ThreadGovernor:
         *,
         adaptive: bool = True,
         abandon: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self.most = most
         self.threads = most
         self._cores = max(cores, most)
         self._abandon = abandon
-        self._usual: dict[int, float] = {}
+        self._clock = clock
+        self._pace = Pace()
         self._begun: float | None = None
         self._ended = 0.0
         self._using = most
-        self._patience = 0.0
-        self._quiet = 0
+        self._usual: float | None = None
+        self._free_readings = 0
+        self._hold = FIRST_HOLD
+        self._changed = 0.0
+        self._trial = False
         self._working = threading.Event()
         if adaptive and most > 1:
             threading.Thread(target=self._watch, daemon=True, name="lmnb-threads").start()
 
     def before(self, tokens: int) -> int:
         """Threads for a call that computes `tokens`."""
-        usual = self._usual.get(tokens.bit_length())
-        self._patience = max(0.05, STUCK * usual) if usual else 1.0
         self._using = self.threads
-        self._begun = monotonic()
+        self._usual = self._pace.usual(tokens, self._using)
+        self._begun = self._clock()
         self._working.set()
         return self._using
 
     def after(self, tokens: int, elapsed: float) -> None:
         """The call was not abandoned and took `elapsed` seconds."""
         self.rest()
-        size = tokens.bit_length()
-        usual = self._usual.get(size, elapsed)
-        self._usual[size] = usual + 0.2 * (min(elapsed, 2 * usual) - usual)
+        self._pace.note(tokens, self._using, elapsed)
 
     def rest(self) -> None:
         """No call is under way."""
         self._begun = None
-        self._ended = monotonic()
+        self._ended = self._clock()
+
+    def settle(self, others: float) -> None:
+        """Follow a reading: `others` is how many cores other processes used lately.
+
+        Down at once, up when they have been quiet twice and the last change is a while ago.
+        """
+        now = self._clock()
+        late = self._late(now)
+        slow = max(self._pace.lately, late)
+        fit = self._fit(others, SHARED if slow > SLOW else TAKEN)
+        roomy = self._fit(others, FREE)
+        self._free_readings = self._free_readings + 1 if roomy > self.threads else 0
+        since = now - self._changed
+        if fit < self.threads:
+            failed = self._trial and since < LAST_HOLD
+            self._hold = min(LAST_HOLD, 2 * self._hold) if failed else FIRST_HOLD
+            self._set(fit, now, trial=False)
+        elif self._free_readings >= 2 and since > self._hold:
+            self._set(roomy, now, trial=True)
+        if self._using > self.threads and late > STUCK:
+            self._abandon()
+
+    def _set(self, threads: int, now: float, *, trial: bool) -> None:
+        self.threads, self._changed, self._trial = threads, now, trial
+        self._free_readings = 0
+        self._pace.forget_lately()
+
+    def _fit(self, others: float, share: float) -> int:
+        """Cores of which others use less than `share`, at least one and at most what we may."""
+        return max(1, min(self.most, int(self._cores - others + share)))
+
+    def _late(self, now: float) -> float:
+        """How many times its usual time the call under way has taken already."""
+        begun, usual = self._begun, self._usual
+        if begun is None:
+            return 0.0
+        return (now - begun) / max(usual or 0.25, 0.0125)
 
     def _watch(self) -> None:
         meter = OthersMeter()
         while True:
-            if self._begun is None and monotonic() - self._ended > IDLE_PERIOD:
+            if self._begun is None and self._clock() - self._ended > IDLE_PERIOD:
                 self._working.clear()
             self._working.wait(IDLE_PERIOD)
             sleep(PERIOD)
-            self._settle(meter.read())
-            if self._stuck():
-                self._abandon()
-
-    def _stuck(self) -> bool:
-        begun = self._begun
-        late = begun is not None and monotonic() - begun > self._patience
-        return late and self._using > self.threads
-
-    def _settle(self, others: float) -> None:
-        """Follow what others use: down at once, up when they have been quiet for two readings."""
-        fit = max(1, min(self.most, int(self._cores - others + TAKE)))
-        roomy = max(1, min(self.most, int(self._cores - others + GIVE_BACK)))
-        self._quiet = self._quiet + 1 if roomy > self.threads else 0
-        if fit < self.threads:
-            self.threads = fit
-        elif self._quiet >= 2:
-            self.threads, self._quiet = roomy, 0
+            self.settle(meter.read())
