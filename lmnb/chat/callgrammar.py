@@ -13,14 +13,15 @@ from typing import Any
 
 from lmnb.chat.arguments import kind
 from lmnb.chat.callformat import ID, NUMBER, TAG, CallFormat, ParameterFormat
+from lmnb.chat.schema import STYLE, ready
 from lmnb.chat.tools import Tool
+from lmnb.errors import InvalidRequest
 
 __all__ = ["call_grammar", "tags"]
 
 MOST_CALLS = 16
 SPACE = r"SPACE: /[ \n]{1,16}/"
 _SLOTS = {ID: "/[a-zA-Z0-9]{9}/", NUMBER: "/[0-9]{1,3}/"}
-_JSON = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
 
 def tags(format: CallFormat) -> set[str]:
@@ -122,40 +123,25 @@ def _until(close: str, writer: _Writer, rule: str) -> str:
     return f"{rule}[lazy]: /(?s:.*){end}/"
 
 
-def _json_schema(tool: Tool) -> dict[str, Any]:
-    """The tool's schema, for llguidance: nothing beyond the properties that it names."""
-    schema = dict(tool.schema)
-    if "allOf" not in json.dumps(schema):
-        schema = _closed(schema)
-    return {**schema, "x-guidance": {**_JSON, "lenient": not tool.strict}}
+def _json_schema(tool: Tool, schema: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A schema of the tool's for llguidance. What cannot be enforced is refused if the tool is
+    strict, else left out: the rest still holds.
+
+    Raises InvalidRequest.
+    """
+    whole = dict(tool.schema) if schema is None else schema
+    try:
+        return ready(whole)
+    except InvalidRequest as error:
+        if tool.strict:
+            raise InvalidRequest(
+                f"The tool '{tool.name}': {error.message}", param="tools"
+            ) from None
+    return {**whole, "x-guidance": {**STYLE, "lenient": True}}
 
 
 def _part(schema: Any, tool: Tool) -> dict[str, Any]:
     """One property's schema, which may refer to definitions at the tool's root."""
     own = dict(schema) if isinstance(schema, Mapping) else {}
     shared = {name: tool.schema[name] for name in ("$defs", "definitions") if name in tool.schema}
-    return {**shared, **own, "x-guidance": {**_JSON, "lenient": not tool.strict}}
-
-
-def _closed(schema: Any) -> Any:
-    """The schema with every object closed which names its properties and leaves the rest open.
-
-    What it allows is still valid; a small model is not led to invent keys.
-    """
-    if isinstance(schema, list):
-        return [_closed(item) for item in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    closed = {
-        key: {name: _closed(part) for name, part in value.items()}
-        if key in ("properties", "$defs", "definitions") and isinstance(value, Mapping)
-        else value
-        if key in ("const", "enum", "default", "examples", "required")
-        else _closed(value)
-        for key, value in schema.items()
-    }
-    if isinstance(schema.get("properties"), Mapping) and not any(
-        key in schema for key in ("patternProperties", "unevaluatedProperties", "if", "$ref")
-    ):
-        closed.setdefault("additionalProperties", False)
-    return closed
+    return _json_schema(tool, {**shared, **own})

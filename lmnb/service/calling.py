@@ -25,7 +25,8 @@ async def call_constraint(
     callable_now = callable_tools(tools, choice)
     if not callable_now:
         return None
-    form, reasoning = prompt.voice.tool_use.format, prompt.voice.reasoning
+    form = prompt.voice.tool_use.format
+    reasoning = None if prompt.thought else prompt.voice.reasoning
     either_way = answer is not None and choice.mode != "required"
     required = choice.mode == "required" or either_way
     wanted = tags(form)

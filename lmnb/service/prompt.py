@@ -85,10 +85,15 @@ class PromptMaker:
             tools=listed,
             add_generation_prompt=not continue_final,
             continue_final=continue_final,
-            variables=variables or {},
+            variables=_thinking(variables or {}),
         )
         text = "".join(text for text, _ in pieces)
         inside = voice.begins_inside(text)
+        if inside and (variables or {}).get("enable_thinking") is False:
+            # A template that cannot be told: the thinking it begins is over at once.
+            assert voice.reasoning is not None
+            closing = f"\n{voice.reasoning.end}\n\n"
+            pieces, text, inside = [*pieces, (closing, True)], text + closing, False
         visible = list(voice.thinking_tags)
         calls = None
         if may_be_called := callable_tools(shown, choice):
@@ -136,3 +141,10 @@ class Voice:
 
     def has_thought(self, prompt: str) -> bool:
         return self.reasoning is not None and prompt.rstrip().endswith(self.reasoning.end)
+
+
+def _thinking(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Templates have two names for the switch: Qwen's `enable_thinking`, DeepSeek's `thinking`."""
+    switch = variables.get("enable_thinking", variables.get("thinking"))
+    names = ("enable_thinking", "thinking") if isinstance(switch, bool) else ()
+    return {**dict.fromkeys(names, switch), **variables}

@@ -11,11 +11,19 @@ import msgspec
 from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.openai.answer import answer
 from lmnb.api.openai.chat_request import ChatRequest
+from lmnb.api.openai.tool_calls import ToolCalls
 from lmnb.api.openai.usage import add_usage, chat_logprobs, timings_json, usage_json
 from lmnb.api.sse import DONE
 from lmnb.api.sse import event as sse
 from lmnb.engine.events import TokenLogprob
-from lmnb.service.events import Finished, GenerationEvent, ReasoningDelta, TextDelta, Usage
+from lmnb.service.events import (
+    Finished,
+    GenerationEvent,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
 
 __all__ = ["ChatCompletionsHandler"]
 
@@ -43,6 +51,7 @@ class ChatWriter:
         self._text: list[list[str]] = [[] for _ in range(request.n)]
         self._reasoning: list[list[str]] = [[] for _ in range(request.n)]
         self._tokens: list[list[TokenLogprob]] = [[] for _ in range(request.n)]
+        self._calls = [ToolCalls(request.legacy) for _ in range(request.n)]
         self._head: dict[str, Any] = {}
         self._frames: list[tuple[bytes, bytes]] = []
 
@@ -74,10 +83,12 @@ class ChatWriter:
             before, after = self._frames[index]
             return before + encode(event.text) + after
         if type(event) is ReasoningDelta:
-            return self._chunk(index, {"reasoning_content": event.text}) if event.text else b""
+            return self._chunk(index, _reasoning(event.text)) if event.text else b""
+        if type(event) is ToolCallDelta:
+            return self._chunk(index, self._calls[index].delta(event))
         if type(event) is Finished:
             self._finished[index] = event
-            reason = FINISH.get(event.reason, event.reason)
+            reason = self._reason(index)
             return self._chunk(index, {}, reason=reason, timings=timings_json(event))
         return b""
 
@@ -118,6 +129,8 @@ class ChatWriter:
             self._tokens[index].extend(event.logprobs)
         elif isinstance(event, ReasoningDelta):
             self._reasoning[index].append(event.text)
+        elif isinstance(event, ToolCallDelta):
+            self._calls[index].collect(event)
         elif isinstance(event, Finished):
             self._finished[index] = event
 
@@ -131,20 +144,32 @@ class ChatWriter:
         }
 
     def _choice(self, index: int) -> dict[str, Any]:
+        calls = self._calls[index].message()
         message: dict[str, Any] = {
             "role": "assistant",
-            "content": "".join(self._text[index]),
+            "content": "".join(self._text[index]) or (None if calls else ""),
             "refusal": None,
+            **calls,
         }
         if reasoning := "".join(self._reasoning[index]):
-            message["reasoning_content"] = reasoning
-        reason = self._finished[index].reason
+            message |= _reasoning(reasoning)
         return {
             "index": index,
             "message": message,
             "logprobs": chat_logprobs(self._tokens[index]) if self._logprobs else None,
-            "finish_reason": FINISH.get(reason, reason),
+            "finish_reason": self._reason(index),
         }
+
+    def _reason(self, index: int) -> str:
+        reason = self._finished[index].reason
+        if reason == "tool_calls":
+            return self._calls[index].finish_reason
+        return FINISH.get(reason, reason)
 
     def _usage(self) -> Usage:
         return add_usage((0, finished.usage) for finished in self._finished.values())
+
+
+def _reasoning(text: str) -> dict[str, str]:
+    """Under both names that clients look for."""
+    return {"reasoning_content": text, "reasoning": text}

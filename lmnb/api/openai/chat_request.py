@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from lmnb.api.body import Body, Integer
 from lmnb.api.openai.response_format import FormatFields
 from lmnb.api.openai.sampling import INT64, NO_LIMIT, GenerationFields, token_limit, unsupported
+from lmnb.api.openai.tools import ToolFields
 from lmnb.chat.message import Message, Role, ToolCall
 from lmnb.service.request import GenerationRequest
 
@@ -94,7 +95,7 @@ class ChatMessage(Body):
         )
 
 
-class ChatRequest(GenerationFields, FormatFields):
+class ChatRequest(GenerationFields, ToolFields, FormatFields):
     """The body."""
 
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
@@ -102,10 +103,6 @@ class ChatRequest(GenerationFields, FormatFields):
     max_completion_tokens: Annotated[Integer, Field(ge=NO_LIMIT, le=INT64)] | None = None
     logprobs: bool = False
     top_logprobs: Annotated[Integer, Field(ge=0, le=20)] = 0
-    tools: list[Any] = []
-    tool_choice: Any = None
-    functions: list[Any] = []
-    function_call: Any = None
     modalities: list[str] = []
     audio: Any = None
     reasoning_effort: str | None = None
@@ -122,17 +119,12 @@ class ChatRequest(GenerationFields, FormatFields):
             )
         if self.audio is not None or "audio" in self.modalities:
             raise unsupported("audio output", "audio" if self.audio is not None else "modalities")
-        if self.tools and self.tool_choice != "none":
-            raise unsupported("calling tools (tool_choice other than 'none')", "tools")
-        if self.functions and self.function_call != "none":
-            raise unsupported("calling functions (function_call other than 'none')", "functions")
-        if self.tool_choice not in (None, "none", "auto"):
-            raise unsupported("forcing a tool call", "tool_choice")
         return self
 
     def choices(self) -> list[GenerationRequest]:
         """One request for each of the `n` choices."""
         messages = tuple(message.to_message() for message in self.messages)
+        tools, choice_of_tools = self.offered(), self.choice()
         limit = (
             self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
         )
@@ -148,6 +140,8 @@ class ChatRequest(GenerationFields, FormatFields):
                 continue_final=_continues(messages[-1]),
                 ignore_eos=self.ignore_eos,
                 response_format=self.wanted_format(),
+                tools=tools,
+                tool_choice=choice_of_tools,
                 ttl=self.ttl,
             )
             for choice in range(self.n)

@@ -1,0 +1,139 @@
+"""Function tools in the form of chat completions, the choice among them, and the older `functions`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
+
+from lmnb.api.body import Body
+from lmnb.api.openai.sampling import unsupported
+from lmnb.chat.tools import Tool, ToolChoice, unknown_names
+
+__all__ = ["ToolFields"]
+
+Mode = Literal["none", "auto", "required"]
+_TRUTH = {"true": True, "false": False}
+
+
+def _truth(value: Any) -> Any:
+    """LM Studio's documentation sends `"strict": "true"`."""
+    return _TRUTH.get(value, value) if isinstance(value, str) else value
+
+
+class Function(Body):
+    name: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\s\"'<>{}\[\]\\]+$")]
+    description: str = ""
+    parameters: dict[str, Any] | None = None
+    strict: Annotated[bool, BeforeValidator(_truth)] = False
+
+    def to_tool(self) -> Tool:
+        return Tool(self.name, self.description, self.parameters, self.strict)
+
+
+def _functions_only(value: Any) -> Any:
+    kind = value.get("type", "function") if isinstance(value, dict) else None
+    if isinstance(kind, str) and kind != "function":
+        raise unsupported(f"a tool of type '{kind}' (functions only)", "type")
+    return value
+
+
+class FunctionTool(Body):
+    type: Literal["function"] = "function"
+    function: Function
+
+
+class FunctionName(Body):
+    name: str
+
+
+class NamedFunction(Body):
+    type: Literal["function"] = "function"
+    function: FunctionName
+
+
+class AllowedTools(Body):
+    mode: Literal["auto", "required"] = "auto"
+    tools: list[NamedFunction]
+
+
+class Choice(Body):
+    """`{"type": "function", "function": {"name"}}`, or `{"type": "allowed_tools", ...}`."""
+
+    type: Literal["function", "allowed_tools"]
+    function: FunctionName | None = None
+    allowed_tools: AllowedTools | None = None
+
+    @model_validator(mode="after")
+    def _says_which(self) -> Choice:
+        if getattr(self, self.type) is None:
+            raise PydanticCustomError("missing", "", {"field": (self.type,)})
+        return self
+
+    def to_choice(self, parallel: bool) -> ToolChoice:
+        if self.function is not None:
+            return ToolChoice("required", (self.function.name,), parallel)
+        assert self.allowed_tools is not None
+        names = tuple(tool.function.name for tool in self.allowed_tools.tools)
+        return ToolChoice(self.allowed_tools.mode, names, parallel)
+
+
+def _mode_or_object(value: Any) -> str:
+    return "object" if isinstance(value, dict | Body) else "mode"
+
+
+ObjectT = TypeVar("ObjectT", bound=Body)
+OneOf = Annotated[
+    Annotated[Mode, Tag("mode")] | Annotated[ObjectT, Tag("object")],
+    Discriminator(_mode_or_object),
+]
+
+
+class ToolFields(Body):
+    """What a chat request says about tools."""
+
+    tools: list[Annotated[FunctionTool, BeforeValidator(_functions_only)]] = []
+    tool_choice: OneOf[Choice] | None = None
+    parallel_tool_calls: bool = True
+    functions: list[Function] = []
+    function_call: OneOf[FunctionName] | None = None
+
+    @property
+    def legacy(self) -> bool:
+        """Asked in the older form, and so to be answered."""
+        return bool(self.functions) and not self.tools
+
+    def offered(self) -> tuple[Tool, ...]:
+        functions = self.functions if self.legacy else [tool.function for tool in self.tools]
+        return tuple(function.to_tool() for function in functions)
+
+    def choice(self) -> ToolChoice:
+        if self.legacy:
+            if isinstance(self.function_call, FunctionName):
+                return ToolChoice("required", (self.function_call.name,), False)
+            return ToolChoice(self.function_call or "auto", (), False)
+        if isinstance(self.tool_choice, Choice):
+            return self.tool_choice.to_choice(self.parallel_tool_calls)
+        return ToolChoice(self.tool_choice or "auto", (), self.parallel_tool_calls)
+
+    @model_validator(mode="after")
+    def _can_be_chosen(self) -> ToolFields:
+        field = "function_call" if self.legacy or self.function_call else "tool_choice"
+        tools, choice = self.offered(), self.choice()
+        if choice.mode == "required" and not tools:
+            raise PydanticCustomError("no_tools", "needs tools to choose from", {"field": (field,)})
+        for name in unknown_names(tools, choice):
+            raise PydanticCustomError(
+                "unknown_tool", "'{name}' is not among the tools", {"name": name, "field": (field,)}
+            )
+        seen: set[str] = set()
+        for tool in tools:
+            if tool.name in seen:
+                raise PydanticCustomError(
+                    "same_name",
+                    "two tools are named '{name}'",
+                    {"name": tool.name, "field": ("functions" if self.legacy else "tools",)},
+                )
+            seen.add(tool.name)
+        return self
