@@ -11,10 +11,9 @@ from pydantic_core import PydanticCustomError
 from lmnb.api.body import Body, Integer
 from lmnb.api.openai.responses.items import InputItem, Items, to_json
 from lmnb.api.openai.responses.text_format import TextOptions
-from lmnb.api.openai.responses.tools import AnyChoice, FunctionTools, choice_from, tool_from
+from lmnb.api.openai.responses.tools import ToolFields
 from lmnb.api.openai.sampling import INT64, NO_LIMIT, GenerationFields, token_limit, unsupported
 from lmnb.chat.message import Message
-from lmnb.chat.tools import unknown_names
 from lmnb.service.request import GenerationRequest
 
 __all__ = ["ContextFields", "Metadata", "ResponseRequest"]
@@ -81,7 +80,7 @@ class ContextFields(Body):
         return [to_json(item, "resp_", n) for n, item in enumerate(self.instructions)]
 
 
-class ResponseRequest(GenerationFields, ContextFields):
+class ResponseRequest(GenerationFields, ToolFields, ContextFields):
     """The body. `stream_options` and the like need nothing from us."""
 
     stream_options: Any = None
@@ -90,9 +89,6 @@ class ResponseRequest(GenerationFields, ContextFields):
     max_output_tokens: Annotated[Integer, Field(ge=NO_LIMIT, le=INT64)] | None = None
     max_tool_calls: Annotated[Integer, Field(ge=1)] | None = None
     text: TextOptions = TextOptions()
-    tools: FunctionTools = []
-    tool_choice: AnyChoice = "auto"
-    parallel_tool_calls: bool = True
     include: list[Include] = []
     top_logprobs: Annotated[Integer, Field(ge=0, le=20)] = 0
     reasoning: ReasoningOptions = ReasoningOptions()
@@ -115,16 +111,6 @@ class ResponseRequest(GenerationFields, ContextFields):
             raise PydanticCustomError(
                 "limit", "should be at least 1", {"field": ("max_output_tokens",)}
             )
-        choice = choice_from(self.tool_choice, parallel=True)
-        tools = [tool_from(tool) for tool in self.tools]
-        if choice.mode == "required" and not tools:
-            raise PydanticCustomError("no_tools", "needs 'tools'", {"field": ("tool_choice",)})
-        for name in unknown_names(tools, choice):
-            raise PydanticCustomError(
-                "unknown_tool",
-                "'{name}' is not among 'tools'",
-                {"name": name, "field": ("tool_choice",)},
-            )
         return self
 
     @property
@@ -146,8 +132,8 @@ class ResponseRequest(GenerationFields, ContextFields):
             ignore_eos=self.ignore_eos,
             response_format=self.text.format.wanted(),
             template_kwargs=self._template_kwargs(),
-            tools=tuple(tool_from(tool) for tool in self.tools),
-            tool_choice=choice_from(self.tool_choice, parallel=self.parallel_tool_calls),
+            tools=self.offered(),
+            tool_choice=self.choice(),
             ttl=self.ttl,
         )
 

@@ -40,7 +40,7 @@ def new_response(request: ResponseRequest) -> Resource:
         "store": request.store,
         "temperature": request.temperature,
         "text": request.text.to_json(),
-        "tool_choice": _choice(request),
+        "tool_choice": request.choice_json(),
         "tools": [tool.to_json() for tool in request.tools],
         "top_logprobs": request.top_logprobs,
         "top_p": request.top_p,
@@ -84,13 +84,3 @@ def error_json(error: LmnbError) -> dict[str, Any]:
 def _instructions(request: ResponseRequest) -> Any:
     given = request.instructions
     return given if given is None or isinstance(given, str) else request.instruction_items()
-
-
-def _choice(request: ResponseRequest) -> Any:
-    choice = request.tool_choice
-    if isinstance(choice, str):
-        return choice
-    if choice.type == "function":
-        return {"type": "function", "name": choice.name}
-    tools = [{"type": "function", "name": name} for name in choice.names()]
-    return {"type": "allowed_tools", "mode": choice.mode, "tools": tools}

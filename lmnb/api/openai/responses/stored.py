@@ -65,7 +65,8 @@ class ResponseHandler(_StoredHandler):
         response = await self.current(id)
         if response["status"] in UNFINISHED:
             raise InvalidRequest(f"The response '{id}' is being written by another server.")
-        return _replay(await asyncio.to_thread(self.services.responses.events, id), after)
+        datas = await asyncio.to_thread(self.services.responses.events, id)
+        return _replay(datas or [_last_event(response)], after)
 
 
 class InputItemsHandler(_StoredHandler):
@@ -93,6 +94,12 @@ async def _replay(datas: list[bytes], after: int) -> AsyncGenerator[Event, None]
     for data in datas[after + 1 :]:
         kind: dict[str, Any] = msgspec.json.decode(data)
         yield Event(kind["type"], data)
+
+
+def _last_event(response: Resource) -> bytes:
+    """Of a response whose events were lost with the server that wrote it."""
+    kind = f"response.{response['status']}"
+    return msgspec.json.encode({"type": kind, "sequence_number": 0, "response": response})
 
 
 def _number(text: str) -> int:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.body import Body
+from lmnb.api.openai.response_format import SaidTrue
 from lmnb.api.openai.sampling import unsupported
-from lmnb.chat.tools import Tool, ToolChoice
+from lmnb.chat.tools import Tool, ToolChoice, unknown_names
 
-__all__ = ["AnyChoice", "Choice", "FunctionTools", "choice_from", "tool_from"]
+__all__ = ["ToolFields"]
 
 MODES = ("none", "auto", "required")
 
 
 class FunctionTool(Body):
     type: Literal["function"]
-    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_.-]+$")]
+    name: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\s\"'<>{}\[\]\\]+$")]
     description: str | None = None
     parameters: dict[str, Any] | None = None
-    strict: bool | None = None
+    strict: SaidTrue | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in type(self).model_fields}
@@ -71,12 +72,51 @@ FunctionTools = list[Annotated[FunctionTool, BeforeValidator(_function_only)]]
 AnyChoice = Annotated[Literal["none", "auto", "required"] | Choice, BeforeValidator(_choice)]
 
 
-def tool_from(tool: FunctionTool) -> Tool:
-    return Tool(tool.name, tool.description or "", tool.parameters, bool(tool.strict))
+class ToolFields(Body):
+    """What a request says about tools."""
 
+    tools: FunctionTools = []
+    tool_choice: AnyChoice = "auto"
+    parallel_tool_calls: bool = True
 
-def choice_from(choice: str | Choice, *, parallel: bool) -> ToolChoice:
-    if isinstance(choice, str):
-        return ToolChoice(choice, parallel=parallel)  # type: ignore[arg-type]
-    mode = "required" if choice.type == "function" else choice.mode
-    return ToolChoice(mode, choice.names(), parallel)
+    def offered(self) -> tuple[Tool, ...]:
+        return tuple(
+            Tool(tool.name, tool.description or "", tool.parameters, bool(tool.strict))
+            for tool in self.tools
+        )
+
+    def choice(self) -> ToolChoice:
+        choice, parallel = self.tool_choice, self.parallel_tool_calls
+        if isinstance(choice, str):
+            return ToolChoice(choice, parallel=parallel)
+        mode = "required" if choice.type == "function" else choice.mode
+        return ToolChoice(mode, choice.names(), parallel)
+
+    def choice_json(self) -> str | dict[str, Any]:
+        """As it is echoed."""
+        choice = self.tool_choice
+        if isinstance(choice, str):
+            return choice
+        if choice.type == "function":
+            return {"type": "function", "name": choice.name}
+        tools = [{"type": "function", "name": name} for name in choice.names()]
+        return {"type": "allowed_tools", "mode": choice.mode, "tools": tools}
+
+    @model_validator(mode="after")
+    def _can_be_chosen(self) -> ToolFields:
+        tools, choice = self.offered(), self.choice()
+        if choice.mode == "required" and not tools:
+            raise PydanticCustomError("no_tools", "needs 'tools'", {"field": ("tool_choice",)})
+        for name in unknown_names(tools, choice):
+            raise PydanticCustomError(
+                "unknown_tool",
+                "'{name}' is not among 'tools'",
+                {"name": name, "field": ("tool_choice",)},
+            )
+        names = [tool.name for tool in tools]
+        for name in names:
+            if names.count(name) > 1:
+                raise PydanticCustomError(
+                    "same_name", "two tools are named '{name}'", {"name": name, "field": ("tools",)}
+                )
+        return self

@@ -114,9 +114,10 @@ class Writer:
         self._text.append(text)
         more = b""
         if kind == "message":
-            shown = chat_logprobs(logprobs if self._logprobs else ())["content"]
-            self._tokens += logprobs if self._logprobs else ()
-            more = b',"logprobs":' + encode(shown)
+            more = b',"logprobs":[]'
+            if logprobs and self._logprobs:
+                self._tokens += logprobs
+                more = b',"logprobs":' + encode(chat_logprobs(logprobs)["content"])
         # A plain token is the common event: everything before its text is made once.
         numbered = b'%b%d,"delta":%b%b}' % (self._head, len(self.history), encode(text), more)
         self.history.append(Event(DELTAS[kind], numbered))
