@@ -17,6 +17,7 @@ from lmnb.engine.events import (
     Finished,
     ModelFacts,
     Prefill,
+    Scored,
     SequenceEvent,
     Timings,
     TokenLogprob,
@@ -41,6 +42,8 @@ class Script:
     """Raised after the texts."""
     reason: str = "stop"
     stop_string: str | None = None
+    chance: float = -0.5
+    """Each token's log-probability."""
     prefill: Sequence[int] = ()
     """Prompt tokens read, step by step, of `prompt_tokens`."""
     prompt_tokens: int = 7
@@ -185,6 +188,8 @@ class ScriptedStream:
         yield Accepted(1, script.prompt_tokens)
         for done in script.prefill:
             yield Prefill(1, done, script.prompt_tokens, script.cached_tokens)
+        if request.score_prompt:
+            yield Scored(1, _scores(request))
         said = 0
         for text in self._texts(script):
             await self._pause(script.hold)
@@ -193,7 +198,7 @@ class ScriptedStream:
             if self.cancelled.is_set() or said == request.max_tokens:
                 break
             said += 1
-            yield Delta(1, text, said, _logprobs(text, request.logprobs))
+            yield Delta(1, text, said, _logprobs(text, request.logprobs, script.chance))
         if script.fail:
             raise script.fail
         self.ended = True
@@ -228,11 +233,23 @@ class ScriptedStream:
                 wait.cancel()
 
 
-def _logprobs(text: str, wanted: int | None) -> tuple[TokenLogprob, ...]:
+def _scores(request: EngineRequest) -> tuple[TokenLogprob, ...]:
+    """A token for each byte, after a BOS if the prompt is text, as an engine has it."""
+    text = "".join(span.text for span in request.prompt)
+    tokens = [b"<s>"] if text else []
+    tokens += [bytes([byte]) for byte in text.encode() or bytes(request.prompt_tokens)]
+    chances = [math.nan, *[-1.0] * (len(tokens) - 1)]
+    return tuple(
+        TokenLogprob(data, chance, 0, (Alternative(b"?", -0.25, 1),) * (request.logprobs or 0))
+        for data, chance in zip(tokens, chances, strict=True)
+    )
+
+
+def _logprobs(text: str, wanted: int | None, chance: float) -> tuple[TokenLogprob, ...]:
     if wanted is None:
         return ()
-    top = tuple(Alternative(text.encode(), -0.5 - n, n) for n in range(wanted))
-    return (TokenLogprob(text.encode(), -0.5, 0, top),)
+    top = tuple(Alternative(text.encode(), chance - n, n) for n in range(wanted))
+    return (TokenLogprob(text.encode(), chance, 0, top),)
 
 
 @dataclass

@@ -11,6 +11,8 @@ import anthropic
 import httpx
 import pytest
 
+from lmnb.api.anthropic.content import InputMessage, conversation
+from lmnb.chat.message import Message, ToolCall
 from lmnb.errors import EngineDied
 from tests.api.conftest import KEY, Api
 from tests.scripted import TEMPLATE, Script
@@ -177,12 +179,8 @@ async def test_a_claude_code_request_works(api: Api) -> None:
     assert "user\n<system-reminder>x</system-reminder>\nHi<|im_end|>" in prompt(api)
 
 
-async def test_calls_and_results_become_messages_of_tools(api: Api) -> None:
-    api.engine.chat_template = (
-        "{% for m in messages %}[{{ m.role }}|{{ m.name }}|{{ m.content }}|"
-        "{{ m.tool_calls[0].function.arguments.town if m.tool_calls }}|{{ m.thinking }}]{% endfor %}"
-    )
-    messages = [
+def test_calls_and_results_become_messages_of_tools() -> None:
+    given = [
         {"role": "user", "content": "Weather?"},
         {
             "role": "assistant",
@@ -205,11 +203,18 @@ async def test_calls_and_results_become_messages_of_tools(api: Api) -> None:
             ],
         },
     ]
-    response = await say(api, messages=messages)
-    assert response.status_code == 200, response.text
-    assert prompt(api) == (
-        "[user||Weather?||][assistant||I look.|Rome|A call.]"
-        "[tool|get_weather|Error: Down||][tool|get_weather|Sunny||][user||So?||]"
+    turns = [InputMessage.model_validate(turn) for turn in given]
+    assert conversation([], turns) == (
+        Message("user", "Weather?"),
+        Message(
+            "assistant",
+            "I look.",
+            reasoning="A call.",
+            tool_calls=(ToolCall("t1", "get_weather", '{"town":"Rome"}'),),
+        ),
+        Message("tool", "Error: Down", name="get_weather", tool_call_id="t1"),
+        Message("tool", "Sunny", name="get_weather", tool_call_id="t1"),
+        Message("user", "So?"),
     )
 
 

@@ -10,6 +10,7 @@ from tests.api.conftest import Api, events
 from tests.scripted import Script
 
 PATH = "/v1/completions"
+CANDIDATES = [("poor", -3.0), ("good", -0.5), ("fair", -1.0)]
 
 
 async def test_an_answer_has_every_key_of_openais_schema(api: Api) -> None:
@@ -96,14 +97,57 @@ async def test_logprobs_are_the_legacy_arrays(api: Api, stream: bool) -> None:
     }
 
 
+@pytest.mark.parametrize("prompt", ["aé", list("aé".encode())])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_echo_with_logprobs_scores_the_prompt(api: Api, prompt: Any, stream: bool) -> None:
+    """As lm-evaluation-harness asks: BOS is not of the prompt, its first token has no score, and
+    `text_offset` counts characters of the text."""
+    api.script(Script(texts=["b", "c"]))
+    body = {"prompt": prompt, "echo": True, "logprobs": 1, "stream": stream}
+    response = await api.post(PATH, body)
+    choices = [c["choices"][0] for c in (events(response)[:-1] if stream else [response.json()])]
+    parts = [choice["logprobs"] for choice in choices if choice["logprobs"]]
+    logprobs = {key: [item for part in parts for item in part[key]] for key in parts[0]}
+    assert "".join(choice["text"] for choice in choices) == "aébc"
+    assert logprobs["token_logprobs"] == [None, -1.0, -1.0, -0.5, -0.5]
+    assert logprobs["tokens"] == ["a", "\ufffd", "\ufffd", "b", "c"]
+    assert logprobs["top_logprobs"][0] is None
+    assert logprobs["top_logprobs"][-1] == {"c": -0.5}
+    assert logprobs["text_offset"] == [0, 1, 1, 2, 3]
+    assert api.engine.requests[0].score_prompt
+
+
+async def test_scores_without_a_completion(api: Api) -> None:
+    body = {"prompt": ["ab", "cd"], "echo": True, "logprobs": 1, "max_tokens": 0}
+    answer = (await api.post(PATH, body)).json()
+    assert [choice["text"] for choice in answer["choices"]] == ["ab", "cd"]
+    assert [choice["finish_reason"] for choice in answer["choices"]] == ["length"] * 2
+    assert [c["logprobs"]["token_logprobs"] for c in answer["choices"]] == [[None, -1.0]] * 2
+    assert answer["usage"]["completion_tokens"] == 0
+
+
+async def test_best_of_gives_the_likeliest(api: Api) -> None:
+    api.script(*(Script(texts=[text], chance=chance) for text, chance in CANDIDATES))
+    answer = (await api.post(PATH, {"prompt": "x", "best_of": 3, "n": 2})).json()
+    texts = [(choice["index"], choice["text"]) for choice in answer["choices"]]
+    assert texts == [(0, "good"), (1, "fair")]
+    assert answer["choices"][0]["logprobs"] is None
+    assert answer["usage"]["completion_tokens"] == 3, "all were computed"
+
+
+async def test_a_suffix_reaches_the_engine(api: Api) -> None:
+    await api.post(PATH, {"prompt": "def f(", "suffix": "): pass"})
+    assert api.engine.requests[0].suffix == "): pass"
+
+
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"suffix": "end"}, "suffix"),
-        ({"best_of": 3}, "best_of"),
+        ({"best_of": 1, "n": 2}, "best_of"),
+        ({"best_of": 3, "stream": True}, "best_of"),
         ({"logprobs": 6}, "logprobs"),
-        ({"echo": True, "logprobs": 1}, "echo"),
-        ({"max_tokens": 0}, "max_tokens"),
+        ({"echo": True, "logprobs": 1, "suffix": "x"}, "suffix"),
+        ({"max_tokens": -2}, "max_tokens"),
     ],
 )
 async def test_what_cannot_be_done_is_said(api: Api, fields: dict[str, Any], param: str) -> None:

@@ -84,7 +84,12 @@ class MessageWriter:
                 if self._shows_thinking:
                     yield self._delta(text)
             case ToolCallDelta():
-                called: dict[str, Any] = {"type": "tool_use", "id": event.id, "name": event.name, "input": {}}
+                called: dict[str, Any] = {
+                    "type": "tool_use",
+                    "id": event.id,
+                    "name": event.name,
+                    "input": {},
+                }
                 yield from self._enter("tool_use", event.index, called)
                 if event.arguments:
                     yield self._delta(event.arguments)

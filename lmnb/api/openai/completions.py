@@ -4,98 +4,25 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
-from pydantic import BeforeValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from lmnb.api.base import ApiHandler, endpoint
-from lmnb.api.body import Integer
 from lmnb.api.openai.answer import answer
-from lmnb.api.openai.response_format import FormatFields
-from lmnb.api.openai.sampling import (
-    INT32,
-    INT64,
-    NO_LIMIT,
-    GenerationFields,
-    token_limit,
-    unsupported,
-)
-from lmnb.api.openai.usage import LegacyLogprobs, add_usage, timings_json, usage_json
+from lmnb.api.openai.completion_request import CompletionRequest
+from lmnb.api.openai.legacy_logprobs import LegacyLogprobs, mean_logprob
+from lmnb.api.openai.usage import add_usage, timings_json, usage_json
 from lmnb.api.sse import DONE
 from lmnb.api.sse import event as sse
 from lmnb.engine.events import TokenLogprob
-from lmnb.service.events import Finished, GenerationEvent, TextDelta, Usage
-from lmnb.service.request import GenerationRequest
+from lmnb.service.events import Finished, GenerationEvent, PromptScored, TextDelta, Usage
 
 __all__ = ["CompletionsHandler"]
 
 encode = msgspec.json.encode
 FINISH = {"cancelled": "stop"}
-Prompt = str | tuple[int, ...]
-
-
-def _is_token(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= INT32
-
-
-def _prompts(value: Any) -> Any:
-    if isinstance(value, str):
-        return (value,)
-    if isinstance(value, list) and value:
-        if all(isinstance(one, str) for one in value):
-            return tuple(value)
-        if all(_is_token(one) for one in value):
-            return (tuple(value),)
-        if all(isinstance(one, list) and one and all(map(_is_token, one)) for one in value):
-            return tuple(tuple(one) for one in value)
-    raise PydanticCustomError(
-        "prompt_type",
-        "should be a string, an array of strings, an array of token ids, or an array of those",
-    )
-
-
-class CompletionRequest(GenerationFields, FormatFields):
-    """The body."""
-
-    prompt: Annotated[tuple[Any, ...], BeforeValidator(_prompts)]
-    max_tokens: Annotated[Integer, Field(ge=NO_LIMIT, le=INT64)] = 16
-    echo: bool = False
-    logprobs: Annotated[Integer, Field(ge=0, le=5)] | None = None
-    best_of: Annotated[Integer, Field(ge=1, le=128)] | None = None
-    suffix: str = ""
-
-    @model_validator(mode="after")
-    def _can_be_done(self) -> CompletionRequest:
-        if self.suffix:
-            raise unsupported("filling in before a suffix", "suffix")
-        if self.best_of is not None and self.best_of != self.n:
-            raise unsupported("best_of other than n", "best_of")
-        if self.echo and self.logprobs is not None:
-            raise unsupported("echo with logprobs (of the prompt)", "echo")
-        if self.max_tokens == 0:
-            raise PydanticCustomError("limit", "should be at least 1", {"field": ("max_tokens",)})
-        return self
-
-    def choices(self) -> list[GenerationRequest]:
-        """One request for each prompt and each of its `n` choices, in the order of `index`."""
-        return [
-            GenerationRequest(
-                model=self.model,
-                text=prompt if isinstance(prompt, str) else None,
-                tokens=None if isinstance(prompt, str) else prompt,
-                sampling=self.sampling(choice),
-                max_tokens=token_limit(self.max_tokens),
-                stop=self.stops,
-                logprobs=self.logprobs,
-                ignore_eos=self.ignore_eos,
-                response_format=self.wanted_format(),
-                ttl=self.ttl,
-            )
-            for prompt in self.prompt
-            for choice in range(self.n)
-        ]
 
 
 class CompletionsHandler(ApiHandler):
@@ -121,10 +48,14 @@ class CompletionWriter:
 
     def __init__(self, request: CompletionRequest, echoed: list[str]) -> None:
         self._n = request.n
+        self._candidates = request.candidates
+        self._scores_prompt = request.scores_prompt
         self._with_logprobs = request.logprobs is not None
         self._include_usage = request.stream_options.include_usage
-        self._echoed = [text for text in echoed for _ in range(self._n)]
+        self._echoed = [text for text in echoed for _ in range(self._candidates)]
         self._text = [[text] for text in self._echoed]
+        self._given = [prompt for prompt in request.prompt for _ in range(self._candidates)]
+        self._prompts: dict[int, tuple[TokenLogprob, ...]] = {}
         self._tokens: list[list[TokenLogprob]] = [[] for _ in self._echoed]
         self._logprobs = [LegacyLogprobs() for _ in self._echoed]
         self._finished: dict[int, Finished] = {}
@@ -147,7 +78,7 @@ class CompletionWriter:
 
     def opening(self, index: int) -> bytes:
         text = self._echoed[index]
-        return self._chunk(index, text) if text else b""
+        return self._chunk(index, text) if text and not self._scores_prompt else b""
 
     def chunk(self, index: int, event: GenerationEvent) -> bytes:
         if type(event) is TextDelta:
@@ -158,6 +89,9 @@ class CompletionWriter:
                 return b""
             before, after = self._frames[index]
             return before + encode(event.text) + after
+        if type(event) is PromptScored:
+            logprobs = self._prompt_arrays(index, event.tokens)
+            return self._chunk(index, self._echoed[index], logprobs=logprobs)
         if type(event) is Finished:
             self._finished[index] = event
             reason = FINISH.get(event.reason, event.reason)
@@ -193,26 +127,47 @@ class CompletionWriter:
         if isinstance(event, TextDelta):
             self._text[index].append(event.text)
             self._tokens[index].extend(event.logprobs)
+        elif isinstance(event, PromptScored):
+            self._prompts[index] = event.tokens
         elif isinstance(event, Finished):
             self._finished[index] = event
 
     def whole(self) -> dict[str, Any]:
         return {
             **self._head,
-            "choices": [self._choice(index) for index in range(len(self._text))],
+            "choices": [self._choice(*numbered) for numbered in enumerate(self._best())],
             "usage": usage_json(self._usage()),
             "timings": timings_json(self._finished[0]),
         }
 
-    def _choice(self, index: int) -> dict[str, Any]:
-        tokens = self._tokens[index]
+    def _best(self) -> list[int]:
+        """The `n` best candidates of each prompt, those with the likeliest tokens first."""
+        if self._candidates == self._n:
+            return list(range(len(self._text)))
+        chances = [mean_logprob(tokens) for tokens in self._tokens]
+        best: list[int] = []
+        for first in range(0, len(chances), self._candidates):
+            ranked = range(first, first + self._candidates)
+            best += sorted(ranked, key=lambda index: -chances[index])[: self._n]
+        return best
+
+    def _choice(self, number: int, index: int) -> dict[str, Any]:
         reason = self._finished[index].reason
         return {
             "text": "".join(self._text[index]),
-            "index": index,
-            "logprobs": self._logprobs[index].write(tokens) if self._with_logprobs else None,
+            "index": number,
+            "logprobs": self._arrays(index) if self._with_logprobs else None,
             "finish_reason": FINISH.get(reason, reason),
         }
 
+    def _arrays(self, index: int) -> dict[str, Any]:
+        prompt = self._prompt_arrays(index, self._prompts.get(index, ()))
+        answer = self._logprobs[index].write(self._tokens[index])
+        return {name: prompt[name] + answer[name] for name in answer}
+
+    def _prompt_arrays(self, index: int, tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
+        given = self._given[index]
+        return self._logprobs[index].prompt(tokens, given if isinstance(given, str) else None)
+
     def _usage(self) -> Usage:
-        return add_usage((i // self._n, one.usage) for i, one in self._finished.items())
+        return add_usage((i // self._candidates, one.usage) for i, one in self._finished.items())

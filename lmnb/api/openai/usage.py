@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lmnb.engine.events import Alternative, TokenLogprob
 from lmnb.service.events import Finished, Usage
 
-__all__ = ["LegacyLogprobs", "add_usage", "chat_logprobs", "timings_json", "usage_json"]
+__all__ = ["IMPOSSIBLE", "add_usage", "chat_logprobs", "timings_json", "usage_json"]
 
 IMPOSSIBLE = -9999.0
 """OpenAI's number for a token that could not be: JSON has no -inf."""
@@ -82,26 +81,3 @@ def _token(token: TokenLogprob | Alternative) -> dict[str, Any]:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
-
-
-class LegacyLogprobs:
-    """The arrays of `/v1/completions`. `text_offset` counts characters, over all parts of one text."""
-
-    def __init__(self, offset: int = 0) -> None:
-        self._offset = offset
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def write(self, tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
-        offsets = []
-        for token in tokens:
-            offsets.append(self._offset)
-            self._offset += len(self._decoder.decode(token.bytes))
-        return {
-            "tokens": [_text(token.bytes) for token in tokens],
-            "token_logprobs": [max(token.logprob, IMPOSSIBLE) for token in tokens],
-            "top_logprobs": [
-                {_text(other.bytes): max(other.logprob, IMPOSSIBLE) for other in token.top}
-                for token in tokens
-            ],
-            "text_offset": offsets,
-        }

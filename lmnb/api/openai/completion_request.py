@@ -1,0 +1,95 @@
+"""What a client may send to `/v1/completions`, and what it means."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from lmnb.api.body import Integer
+from lmnb.api.openai.response_format import FormatFields
+from lmnb.api.openai.sampling import (
+    INT32,
+    INT64,
+    MAX_CHOICES,
+    NO_LIMIT,
+    GenerationFields,
+    token_limit,
+    unsupported,
+)
+from lmnb.service.request import GenerationRequest
+
+__all__ = ["CompletionRequest"]
+
+
+def _is_token(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= INT32
+
+
+def _prompts(value: Any) -> Any:
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, list) and value:
+        if all(isinstance(one, str) for one in value):
+            return tuple(value)
+        if all(_is_token(one) for one in value):
+            return (tuple(value),)
+        if all(isinstance(one, list) and one and all(map(_is_token, one)) for one in value):
+            return tuple(tuple(one) for one in value)
+    raise PydanticCustomError(
+        "prompt_type",
+        "should be a string, an array of strings, an array of token ids, or an array of those",
+    )
+
+
+class CompletionRequest(GenerationFields, FormatFields):
+    """The body."""
+
+    prompt: Annotated[tuple[Any, ...], BeforeValidator(_prompts)]
+    max_tokens: Annotated[Integer, Field(ge=NO_LIMIT, le=INT64)] = 16
+    echo: bool = False
+    logprobs: Annotated[Integer, Field(ge=0, le=5)] | None = None
+    best_of: Annotated[Integer, Field(ge=1, le=MAX_CHOICES)] | None = None
+    suffix: str = ""
+
+    @model_validator(mode="after")
+    def _can_be_done(self) -> CompletionRequest:
+        if self.candidates < self.n:
+            raise PydanticCustomError("best_of", "should be at least 'n'", {"field": ("best_of",)})
+        if self.candidates > self.n and self.stream:
+            raise unsupported("streaming the best of several", "best_of")
+        if self.suffix and self.scores_prompt:
+            raise unsupported("a suffix with log-probabilities of the prompt", "suffix")
+        return self
+
+    @property
+    def candidates(self) -> int:
+        """Completions of each prompt, of which the `n` best are given."""
+        return self.n if self.best_of is None else self.best_of
+
+    @property
+    def scores_prompt(self) -> bool:
+        return self.echo and self.logprobs is not None
+
+    def choices(self) -> list[GenerationRequest]:
+        """One request for each prompt and each of its candidates, in order."""
+        compared = 0 if self.candidates > self.n else None
+        return [
+            GenerationRequest(
+                model=self.model,
+                text=prompt if isinstance(prompt, str) else None,
+                tokens=None if isinstance(prompt, str) else prompt,
+                sampling=self.sampling(candidate),
+                max_tokens=token_limit(self.max_tokens),
+                stop=self.stops,
+                logprobs=compared if self.logprobs is None else self.logprobs,
+                score_prompt=self.scores_prompt,
+                suffix=self.suffix,
+                ignore_eos=self.ignore_eos,
+                response_format=self.wanted_format(),
+                ttl=self.ttl,
+            )
+            for prompt in self.prompt
+            for candidate in range(self.candidates)
+        ]
