@@ -46,7 +46,7 @@ class Choice(Body):
 
     type: Literal["function", "allowed_tools"]
     name: str = ""
-    mode: Literal["auto", "required"] = "auto"
+    mode: Literal["none", "auto", "required"] = "auto"
     tools: list[NamedTool] = []
 
     def names(self) -> tuple[str, ...]:
