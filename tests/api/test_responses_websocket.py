@@ -140,8 +140,9 @@ async def test_a_context_can_be_prepared_without_generating(api: Api) -> None:
     ("message", "said"),
     [
         ("{", "not valid JSON"),
-        ("[]", "'response.create' is expected"),
-        ('{"type": "response.dance"}', "response.dance"),
+        ("[]", "must be a JSON object"),
+        ("[" * 100_000, "not valid JSON"),
+        ('{"type": "response.dance"}', "'response.create'"),
         ('{"type": "response.create", "input": "x"}', "'model'"),
         ('{"type": "response.create", "input": "x", "model": "nobody"}', "nobody"),
         (

@@ -52,4 +52,5 @@ Parts = Annotated[list[Part], BeforeValidator(_parts)]
 
 def text_of(content: list[dict[str, Any]]) -> str:
     """The text of parts in JSON."""
-    return "\n".join(part.get("text") or part.get("refusal") or "" for part in content)
+    texts = (part.get("text") or part.get("refusal") for part in content)
+    return "\n".join(text for text in texts if isinstance(text, str))

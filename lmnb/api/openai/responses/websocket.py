@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from lmnb.api.base import MAX_BODY_BYTES, ApiHandler, endpoint
-from lmnb.api.body import parse
+from lmnb.api.body import Body, parse
 from lmnb.api.openai.responses.request import ResponseRequest
 from lmnb.api.openai.responses.run import Run
 from lmnb.api.openai.responses.writer import Event
@@ -30,6 +30,13 @@ class ConnectionLimitReached(InvalidRequest):
     """A connection lives an hour; the client opens another."""
 
     code = "websocket_connection_limit_reached"
+
+
+class Envelope(Body):
+    """What a message has besides the request."""
+
+    type: Literal["response.create"]
+    stream_id: str | None = None
 
 
 class ResponsesSocket(ApiHandler, WebSocketHandler):  # type: ignore[misc]  # both have a `ping`
@@ -105,16 +112,8 @@ class ResponsesSocket(ApiHandler, WebSocketHandler):  # type: ignore[misc]  # bo
 
     def _read(self, message: str | bytes) -> ResponseRequest:
         data = message.encode() if isinstance(message, str) else message
-        try:
-            fields = msgspec.json.decode(data)
-        except msgspec.DecodeError as error:
-            raise InvalidRequest(f"The message is not valid JSON: {error}.") from None
-        kind = fields.get("type") if isinstance(fields, dict) else None
-        self._lane = fields.get("stream_id") if isinstance(fields, dict) else None
-        if kind != "response.create":
-            raise InvalidRequest(
-                f"Unknown message type {kind!r}: 'response.create' is expected.", param="type"
-            )
+        self._lane = None
+        self._lane = parse(data, Envelope).stream_id
         request = parse(data, ResponseRequest)
         if request.background:
             raise InvalidRequest("'background' is not for WebSockets.", param="background")
