@@ -130,6 +130,8 @@ def _json_schema(tool: Tool, schema: dict[str, Any] | None = None) -> dict[str, 
     Raises InvalidRequest.
     """
     whole = dict(tool.schema) if schema is None else schema
+    if whole.get("properties") == {}:
+        whole = {"additionalProperties": False, **whole}
     try:
         return ready(whole)
     except InvalidRequest as error:

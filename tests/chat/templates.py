@@ -58,3 +58,30 @@ THINKING = """\
     {%- endif %}
 {%- endif %}"""
 """The way Qwen 3 treats thinking."""
+
+GEMMA3 = """\
+{{- bos_token }}
+{%- set ns = namespace(prefix='', rest=messages) %}
+{%- if messages[0].role == 'system' %}
+    {%- set ns.prefix = messages[0].content + '\\n\\n' %}
+    {%- set ns.rest = messages[1:] %}
+{%- endif %}
+{%- for message in ns.rest %}
+    {%- if (message.role == 'user') != (loop.index0 % 2 == 0) %}
+        {{- raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}
+    {%- endif %}
+    {%- set role = 'model' if message.role == 'assistant' else message.role %}
+    {{- '<start_of_turn>' + role + '\\n' + (ns.prefix if loop.first else '') }}
+    {{- message.content | trim + '<end_of_turn>\\n' }}
+{%- endfor %}
+{%- if add_generation_prompt %}{{ '<start_of_turn>model\\n' }}{% endif %}"""
+"""What Gemma 3 does: it knows no system role, and no tools."""
+
+PHI4_MINI = (
+    "{% for message in messages %}{% if message['role'] == 'system' and 'tools' in message and "
+    "message['tools'] is not none %}{{ '<|' + message['role'] + '|>' + message['content'] + "
+    "'<|tool|>' + message['tools'] + '<|/tool|>' + '<|end|>' }}{% else %}{{ '<|' + "
+    "message['role'] + '|>' + message['content'] + '<|end|>' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% else %}{{ eos_token }}{% endif %}"
+)
+"""Phi-4 mini's (MIT)."""
