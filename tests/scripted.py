@@ -144,6 +144,9 @@ class ScriptedEngine:
     async def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
         return list(text.encode())
 
+    async def pieces(self, tokens: Sequence[int]) -> list[bytes]:
+        return [bytes([token]) for token in tokens]
+
     async def detokenize(self, tokens: Sequence[int]) -> str:
         return bytes(tokens).decode()
 

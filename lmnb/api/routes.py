@@ -11,6 +11,7 @@ from lmnb.api.openai.completions import CompletionsHandler
 from lmnb.api.openai.embeddings import EmbeddingsHandler
 from lmnb.api.openai.models import ModelHandler, ModelsHandler
 from lmnb.api.openai.responses.routes import RESPONSES_ROUTES
+from lmnb.api.openai.tokenize import ApplyTemplateHandler, DetokenizeHandler, TokenizeHandler
 from lmnb.api.rerank import RerankHandler
 
 __all__ = ["ROUTES", "mount"]
@@ -22,6 +23,9 @@ ROUTES: list[tuple[str, type[ApiHandler]]] = [
     (r"/v1/chat/completions/?", ChatCompletionsHandler),
     (r"/v1/completions/?", CompletionsHandler),
     *RESPONSES_ROUTES,
+    (r"(?:/v1)?/tokenize/?", TokenizeHandler),
+    (r"(?:/v1)?/detokenize/?", DetokenizeHandler),
+    (r"(?:/v1)?/apply-template/?", ApplyTemplateHandler),
     (r"/v1/messages/?", MessagesHandler),
     (r"/v1/messages/count_tokens/?", CountTokensHandler),
     (r"/v1/embeddings/?", EmbeddingsHandler),

@@ -51,6 +51,9 @@ class Engine(Protocol):
 
     async def detokenize(self, tokens: Sequence[int]) -> str: ...
 
+    async def pieces(self, tokens: Sequence[int]) -> list[bytes]:
+        """What each token stands for. A character may be split over several."""
+
     async def status(self) -> EngineStatus: ...
 
     async def close(self) -> None:

@@ -155,8 +155,11 @@ class EngineProcess:
         return answer.tokens or []
 
     async def detokenize(self, tokens: Sequence[int]) -> str:
+        return b"".join(await self.pieces(tokens)).decode("utf-8", "replace")
+
+    async def pieces(self, tokens: Sequence[int]) -> list[bytes]:
         answer = await self._call(lambda call: Detokenize(call, tuple(tokens)))
-        return answer.text or ""
+        return answer.pieces or []
 
     async def status(self) -> EngineStatus:
         answer = await self._call(GetStatus)

@@ -90,7 +90,7 @@ class Answer(msgspec.Struct, frozen=True, tag=True):
 
     call: int
     tokens: list[int] | None = None
-    text: str | None = None
+    pieces: list[bytes] | None = None
     status: EngineStatus | None = None
     error: str | None = None
 

@@ -101,8 +101,7 @@ class Worker:
                 return Answer(call, tokens=ids)
             case Detokenize(call, tokens):
                 render = runner.model.vocab.render
-                data = b"".join(render(token, special=True) for token in tokens)
-                return Answer(call, text=data.decode("utf-8", "replace"))
+                return Answer(call, pieces=[render(token, special=True) for token in tokens])
             case GetStatus(call):
                 return Answer(call, status=runner.status())
         raise ValueError(f"unexpected command {command!r}")

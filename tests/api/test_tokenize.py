@@ -1,0 +1,63 @@
+"""llama-server's helpers. The scripted engine has a token for each byte."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Api
+
+
+@pytest.mark.parametrize("prefix", ["/v1", ""])
+async def test_text_becomes_tokens_and_text_again(api: Api, prefix: str) -> None:
+    asked = {"model": api.model, "content": "Hé"}
+    answer = (await api.post(f"{prefix}/tokenize", asked)).json()
+    assert answer == {"tokens": [72, 195, 169], "count": 3, "max_model_len": 2048}
+    back = await api.post(f"{prefix}/detokenize", {"model": api.model, "tokens": answer["tokens"]})
+    assert back.json() == {"content": "Hé"}
+
+
+async def test_pieces_are_text_or_where_they_are_half_a_character_bytes(api: Api) -> None:
+    answer = await api.post("/v1/tokenize", {"content": "Hé", "with_pieces": True})
+    assert answer.json()["tokens"] == [
+        {"id": 72, "piece": "H"},
+        {"id": 195, "piece": [195]},
+        {"id": 169, "piece": [169]},
+    ]
+
+
+async def test_messages_become_the_prompt_a_chat_would_have(api: Api) -> None:
+    messages = [{"role": "user", "content": "Hi"}]
+    answer = await api.post("/v1/apply-template", {"messages": messages})
+    assert answer.json() == {"prompt": "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"}
+    await api.chat("Hi")
+    (span,) = api.engine.requests[-1].prompt
+    assert span.text == answer.json()["prompt"]
+    assert len(api.engine.requests) == 1, "nothing was computed for it"
+
+
+async def test_the_one_loaded_model_need_not_be_named(api: Api) -> None:
+    answer = await api.post("/tokenize", {"content": "a"})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "model"
+    await api.chat("Hi")
+    answer = await api.post("/tokenize", {"content": "a"})
+    assert answer.json()["tokens"] == [97]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param"),
+    [
+        ("tokenize", {}, "content"),
+        ("tokenize", {"content": 5}, "content"),
+        ("detokenize", {"tokens": "x"}, "tokens"),
+        ("detokenize", {"tokens": [-1]}, "tokens[0]"),
+        ("detokenize", {"tokens": [10**6]}, "tokens"),
+        ("apply-template", {"messages": []}, "messages"),
+    ],
+)
+async def test_wrong_bodies_are_refused(api: Api, path: str, body: Any, param: str) -> None:
+    answer = await api.post(f"/v1/{path}", body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == param
