@@ -6,6 +6,7 @@ import lmnb.api.lmstudio.v1 as lmstudio
 from lmnb.api.anthropic.messages import CountTokensHandler, MessagesHandler
 from lmnb.api.base import ApiHandler, RouteNotFoundHandler
 from lmnb.api.health import HealthHandler
+from lmnb.api.metrics import MetricsHandler
 from lmnb.api.openai.chat import ChatCompletionsHandler
 from lmnb.api.openai.completions import CompletionsHandler
 from lmnb.api.openai.embeddings import EmbeddingsHandler
@@ -18,6 +19,7 @@ __all__ = ["ROUTES", "mount"]
 
 ROUTES: list[tuple[str, type[ApiHandler]]] = [
     (r"/health/?", HealthHandler),
+    (r"/metrics/?", MetricsHandler),
     (r"/v1/models/?", ModelsHandler),
     (r"/v1/models/(.+)", ModelHandler),
     (r"/v1/chat/completions/?", ChatCompletionsHandler),

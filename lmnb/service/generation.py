@@ -29,6 +29,7 @@ from lmnb.service.events import (
     Usage,
 )
 from lmnb.service.manager import LoadedModel, ModelManager
+from lmnb.service.metrics import RequestMeter
 from lmnb.service.request import GenerationRequest
 
 _REASONS: dict[str, FinishReason] = {
@@ -57,6 +58,7 @@ class Generation:
         self._reasoning_tokens = 0
         self._called = False
         self._open = True
+        self._meter = RequestMeter(model.id)
         model.in_flight += 1
 
     def __aiter__(self) -> AsyncIterator[GenerationEvent]:
@@ -93,9 +95,12 @@ class Generation:
             self._open = False
             self._loaded.in_flight -= 1
             self._loaded.last_used = time.time()
+            self._meter.abandoned()
 
     async def _receive(self) -> None:
-        match await anext(self._events):
+        event = await anext(self._events)
+        self._meter.computing()
+        match event:
             case Delta(_, text, tokens, logprobs):
                 self._say(text, tokens, logprobs)
             case Prefill(_, done, total, cached):
@@ -103,6 +108,7 @@ class Generation:
             case Scored(_, scores):
                 self._pending.append(PromptScored(scores))
             case EngineFinished() as finished:
+                self._meter.finished(finished)
                 self._end(finished)
 
     def _say(self, text: str, tokens: int, logprobs: tuple[TokenLogprob, ...]) -> None:

@@ -12,6 +12,7 @@ from lmnb.engine.limits import check_load
 from lmnb.engine.options import LoadOptions
 from lmnb.errors import InvalidRequest, ModelNotFound, ServiceClosed
 from lmnb.models.store import ModelRecord, ModelStore
+from lmnb.service.metrics import watch
 from lmnb.service.prompt import PromptMaker
 
 ProgressCallback = Callable[[float], None]
@@ -66,6 +67,7 @@ class ModelManager:
         self._loaded: dict[str, LoadedModel] = {}
         self._loads: dict[str, _Load] = {}
         self._closed = False
+        watch(self)
 
     async def list(self) -> list[ModelRecord]:
         """Every model on this machine's roots. Reads the disk in a thread."""
