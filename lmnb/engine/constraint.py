@@ -8,9 +8,8 @@ from typing import Literal
 import numpy as np
 from llguidance import LLMatcher
 
-from lmnb.engine.grammars import Allowed, Grammars
+from lmnb.engine.grammars import Allowed, Grammars, too_complex
 from lmnb.engine.options import Constraint
-from lmnb.errors import EngineError
 
 State = Literal["opening", "free", "held", "complete"]
 
@@ -66,7 +65,7 @@ class Guide:
             return True
         self.state = "held"
         if not self._matcher.consume_token(token):
-            raise EngineError(f"The grammar refused a token: {self._matcher.get_error()}")
+            raise too_complex(self._matcher)
         self._go_on()
         return True
 
@@ -107,7 +106,7 @@ class Guide:
     def _go_on(self) -> None:
         if self._matcher.is_stopped():
             if self._matcher.is_error():
-                raise EngineError(f"The grammar failed: {self._matcher.get_error()}")
+                raise too_complex(self._matcher)
             self._matcher.reset()
             again = self._triggers and not self._constraint.final
             self.state = "free" if again else "complete"

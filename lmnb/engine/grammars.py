@@ -25,8 +25,9 @@ MAX_CHARACTERS = 1 << 18
 STACK_BYTES = 256 << 20
 """Reserved, not used: llguidance takes up to 10 KB for each step from a rule to the next."""
 MAX_REASON = 300
-KEPT = 32
-"""Compiled grammars that are kept: the choices of a request, and most requests, share one."""
+KEPT, KEPT_CHARACTERS = 16, 1 << 15
+"""Compiled grammars that are kept, and of which length: the choices of a request, and most requests,
+share one; a large one may take a hundred megabytes."""
 
 _EXCERPT = re.compile(r" *\d+ \| | *\^$")
 _UNMEETABLE = ("NoExtensionBias", "no text can meet it")
@@ -73,6 +74,8 @@ class Grammars:
 
     def _compile(self, grammar: str) -> LLMatcher:
         known = self._compiled.pop(grammar, None) or self._new(grammar)
+        if len(grammar) > KEPT_CHARACTERS:
+            return known
         self._compiled[grammar] = known
         if len(self._compiled) > KEPT:
             self._compiled.popitem(last=False)
@@ -99,15 +102,19 @@ class Grammars:
     def _mask(self, matcher: LLMatcher) -> Allowed:
         bits = self._bits(matcher)
         if matcher.is_error():
-            raise InvalidRequest(
-                f"The grammar became too complex: {_reason(matcher.get_error())}",
-                param="constraint",
-            )
+            raise too_complex(matcher)
         marks = np.unpackbits(bits.view(np.uint8), count=self.vocab.size, bitorder="little")
         allowed = np.flatnonzero(marks.view(np.bool_))
         if not len(allowed):
             raise EngineError("The grammar allows nothing that this model's tokens can write.")
         return allowed
+
+
+def too_complex(matcher: LLMatcher) -> InvalidRequest:
+    """What a matcher says that has met one of its limits on the way."""
+    return InvalidRequest(
+        f"The grammar became too complex: {_reason(matcher.get_error())}.", param="constraint"
+    )
 
 
 def _refusal(why: str) -> InvalidRequest:
