@@ -10,6 +10,7 @@ import pytest
 
 from lmnb.errors import ContextLengthExceeded, EngineDied
 from tests.api.conftest import Api
+from tests.api.open_responses import RESPONSE, check, check_events
 from tests.scripted import Script
 
 KEYS = set(
@@ -23,6 +24,7 @@ KEYS = set(
 async def create(api: Api, input: Any = "Hi", **fields: Any) -> Any:
     answer = await api.post("/v1/responses", {"input": input, **fields})
     assert answer.status_code == 200, answer.text
+    check(answer.json(), RESPONSE)
     return answer.json()
 
 
@@ -48,6 +50,8 @@ def events(status: int, text: str) -> list[Any]:
             name, data = block.split("\n")
             found.append(json.loads(data.removeprefix("data: ")))
             assert name == f"event: {found[-1]['type']}"
+    if found and found[0]["sequence_number"] == 0:
+        check_events(found)
     return found
 
 
