@@ -106,9 +106,10 @@ class Writer:
 
     def _delta(self, kind: str, text: str, logprobs: tuple[TokenLogprob, ...]) -> None:
         item = self._item
-        if item is None or item["type"] != kind:
-            if not text and not (logprobs and self._logprobs):
-                return
+        is_new = item is None or item["type"] != kind
+        if not text and (is_new or not (logprobs and self._logprobs)):
+            return
+        if is_new:
             self._close("completed")
             self._open(kind)
         self._text.append(text)
