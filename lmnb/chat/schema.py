@@ -87,6 +87,7 @@ class _Schema:
             for key, value in schema.items()
             if key != "x-guidance" and not _empty(key, value, schema)
         }
+        _spell_out_names(done)
         if refused := sorted(done.keys() & UNSERVED):
             raise InvalidRequest(
                 f"The JSON schema keyword '{refused[0]}' (in {_place(path)}) is not supported."
@@ -180,6 +181,23 @@ def _intersects(schema: Schema) -> bool:
     if "allOf" in schema or ("$ref" in schema and schema.keys() - _BESIDE_REF):
         return True
     return bool(schema.keys() & {"anyOf", "oneOf"}) and bool(schema.keys() & _OBJECT)
+
+
+def _spell_out_names(schema: Schema) -> None:
+    """`propertyNames` that are listed, or a pattern, say the same as properties that are."""
+    names = schema.get("propertyNames")
+    if not isinstance(names, dict) or schema.keys() & {"properties", "patternProperties"}:
+        return
+    value = schema.get("additionalProperties", {})
+    listed = _values(names)
+    if listed is not None and all(isinstance(name, str) for name in listed):
+        schema["properties"] = dict.fromkeys(listed, value)
+    elif names.keys() <= {"type", "pattern"} and "pattern" in names:
+        schema["patternProperties"] = {names["pattern"]: value}
+    else:
+        return
+    del schema["propertyNames"]
+    schema["additionalProperties"] = False
 
 
 def _lists_its_properties(schema: Schema) -> bool:

@@ -32,7 +32,7 @@ DOG = {"type": "object", "properties": {"kind": {"const": "dog"}}, "required": [
         {"if": {}, "then": {}},
         {"contains": {}},
         {"uniqueItems": True},
-        {"propertyNames": {"pattern": "a"}},
+        {"propertyNames": {"maxLength": 3}},
         {"dependentRequired": {"a": ["b"]}},
         {"unevaluatedProperties": False},
         {"$dynamicRef": "#a"},
@@ -50,6 +50,15 @@ def test_what_cannot_be_enforced_is_refused_with_its_name_and_place(keyword):
 def test_keywords_that_say_nothing_are_no_reason_to_refuse():
     empty = {"uniqueItems": False, "then": {}, "minContains": 1, "unevaluatedItems": True}
     assert "[]" in documents({"type": "array", **empty})
+
+
+@pytest.mark.parametrize("names", [{"enum": ["a", "b"]}, {"pattern": "^[ab]$"}])
+def test_names_of_properties(names):
+    wanted = {"propertyNames": names, "additionalProperties": {"type": "integer"}}
+    texts = documents({"type": "object", **wanted})
+    assert '{"a": 1, "b": 2}' in texts
+    assert '{"c": 1}' not in texts
+    assert '{"a": "x"}' not in texts
 
 
 def test_a_word_in_a_value_is_no_keyword():
