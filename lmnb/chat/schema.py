@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lmnb.chat.exclusion import exclude, values
 from lmnb.errors import InvalidRequest
 
 __all__ = ["ready"]
@@ -133,7 +134,7 @@ class _Schema:
             pairs = (
                 (one, other) for at, one in enumerate(resolved) for other in resolved[at + 1 :]
             )
-            if all(_exclude(one, other) for one, other in pairs):
+            if all(exclude(one, other) for one, other in pairs):
                 schema["anyOf"] = schema.pop("oneOf")
 
     def _resolve(self, schema: Any) -> Any:
@@ -189,7 +190,7 @@ def _spell_out_names(schema: Schema) -> None:
     if not isinstance(names, dict) or schema.keys() & {"properties", "patternProperties"}:
         return
     value = schema.get("additionalProperties", {})
-    listed = _values(names)
+    listed = values(names)
     if listed is not None and all(isinstance(name, str) for name in listed):
         schema["properties"] = dict.fromkeys(listed, value)
     elif names.keys() <= {"type", "pattern"} and "pattern" in names:
@@ -209,46 +210,6 @@ def _lists_its_properties(schema: Schema) -> bool:
         and isinstance(required, list)
         and all(isinstance(name, str) and name in names for name in required)
     )
-
-
-def _exclude(one: Any, other: Any) -> bool:
-    """Whether no value can be valid by both. False also means: not known."""
-    if not isinstance(one, dict) or not isinstance(other, dict):
-        return False
-    if not _types(one) & _types(other):
-        return True
-    values, others = _values(one), _values(other)
-    if values is not None and others is not None:
-        return not any(value in others for value in values)
-    if _types(one) & _types(other) != {"object"}:
-        return False
-    first, second = one.get("properties"), other.get("properties")
-    if not isinstance(first, dict) or not isinstance(second, dict):
-        return False
-    needed = _names(one.get("required")) & _names(other.get("required"))
-    return any(_exclude(first.get(name), second.get(name)) for name in needed)
-
-
-def _types(schema: Schema) -> set[str]:
-    """JSON types that the schema allows."""
-    kinds = {list: "array", dict: "object", str: "string", bool: "boolean", type(None): "null"}
-    if (values := _values(schema)) is not None:
-        return {kinds.get(type(value), "number") for value in values}
-    said = schema.get("type", [*kinds.values(), "number"])
-    names = [said] if isinstance(said, str) else said if isinstance(said, list) else []
-    return {"number" if name == "integer" else str(name) for name in names}
-
-
-def _values(schema: Schema) -> list[Any] | None:
-    """All values that `const` or `enum` leave."""
-    if "const" in schema:
-        return [schema["const"]]
-    values = schema.get("enum")
-    return values if isinstance(values, list) else None
-
-
-def _names(value: Any) -> set[str]:
-    return {name for name in value if isinstance(name, str)} if isinstance(value, list) else set()
 
 
 def _place(path: tuple[str, ...]) -> str:
