@@ -7,7 +7,7 @@ import time
 from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.openai.responses.context import find_context
 from lmnb.api.openai.responses.ids import item_id, new_id
-from lmnb.api.openai.responses.request import ResponseRequest
+from lmnb.api.openai.responses.request import ReasoningOptions, ResponseRequest
 from lmnb.api.openai.responses.resource import usage_json
 from lmnb.api.openai.responses.sealed import seal
 from lmnb.api.openai.responses.truncation import start
@@ -39,7 +39,11 @@ class CompactHandler(ApiHandler):
         context = await find_context(request, id, self.services.responses)
         limit = min(request.max_output_tokens or LONGEST_SUMMARY, LONGEST_SUMMARY)
         plain = ResponseRequest(
-            model=request.model, input=[], max_output_tokens=limit, truncation="auto"
+            model=request.model,
+            input=[],
+            max_output_tokens=limit,
+            truncation="auto",
+            reasoning=ReasoningOptions(effort="none"),
         )
         items = [*request.instruction_items(), *context.items, WISH]
         with self.services.activity.busy():

@@ -16,7 +16,7 @@ from lmnb.api.openai.sampling import INT64, NO_LIMIT, GenerationFields, token_li
 from lmnb.chat.message import Message
 from lmnb.service.request import GenerationRequest
 
-__all__ = ["ContextFields", "Metadata", "ResponseRequest"]
+__all__ = ["ContextFields", "Metadata", "ReasoningOptions", "ResponseRequest"]
 
 Include = Literal[
     "message.output_text.logprobs",
