@@ -24,12 +24,20 @@ def _document(value: Any) -> str:
     return text
 
 
+Document = Annotated[str, BeforeValidator(_document, json_schema_input_type=str | dict[str, Any])]
+
+
 class RerankRequest(Body):
     """The body."""
 
     model: Annotated[str, Field(min_length=1)]
     query: Annotated[str, Field(min_length=1)]
-    documents: Annotated[list[Annotated[str, BeforeValidator(_document)]], Field(min_length=1)]
+    documents: Annotated[
+        list[
+            Annotated[str, BeforeValidator(_document, json_schema_input_type=str | dict[str, Any])]
+        ],
+        Field(min_length=1),
+    ]
     top_n: Annotated[Integer, Field(ge=1, le=INT32)] | None = None
     return_documents: bool = False
 

@@ -13,6 +13,7 @@ from lmnb.api.openai.embeddings import EmbeddingsHandler
 from lmnb.api.openai.models import ModelHandler, ModelsHandler
 from lmnb.api.openai.responses.routes import RESPONSES_ROUTES
 from lmnb.api.openai.tokenize import ApplyTemplateHandler, DetokenizeHandler, TokenizeHandler
+from lmnb.api.openapi import OpenApiHandler
 from lmnb.api.rerank import RerankHandler
 
 __all__ = ["ROUTES", "mount"]
@@ -20,6 +21,7 @@ __all__ = ["ROUTES", "mount"]
 ROUTES: list[tuple[str, type[ApiHandler]]] = [
     (r"/health/?", HealthHandler),
     (r"/metrics/?", MetricsHandler),
+    (r"(?:/v1)?/openapi\.json", OpenApiHandler),
     (r"/v1/models/?", ModelsHandler),
     (r"/v1/models/(.+)", ModelHandler),
     (r"/v1/chat/completions/?", ChatCompletionsHandler),

@@ -91,7 +91,7 @@ def _blocks(value: Any) -> Any:
     raise PydanticCustomError("content_type", "should be a string or an array of content blocks")
 
 
-Blocks = Annotated[list[Block], BeforeValidator(_blocks)]
+Blocks = Annotated[list[Block], BeforeValidator(_blocks, json_schema_input_type=str | list[Block])]
 Block.model_rebuild()
 
 

@@ -50,7 +50,9 @@ def _json_text(value: Any) -> Any:
 
 class FunctionCall(Body):
     name: str
-    arguments: Annotated[str, BeforeValidator(_json_text)] = "{}"
+    arguments: Annotated[
+        str, BeforeValidator(_json_text, json_schema_input_type=str | dict[str, Any])
+    ] = "{}"
 
 
 class Call(Body):
@@ -62,7 +64,9 @@ class ChatMessage(Body):
     """SDKs send their own output back: everything an answer may hold is understood here."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: Annotated[list[Part], BeforeValidator(_parts)] = []
+    content: Annotated[
+        list[Part], BeforeValidator(_parts, json_schema_input_type=str | list[Part])
+    ] = []
     name: str | None = None
     refusal: str = ""
     reasoning_content: str = ""

@@ -22,6 +22,15 @@ from lmnb.service.request import GenerationRequest
 
 __all__ = ["CompletionRequest"]
 
+Tokens = Annotated[list[Annotated[int, Field(ge=0, le=INT32)]], Field(min_length=1)]
+OneOrMore = (
+    str
+    | Tokens
+    | Annotated[list[str], Field(min_length=1)]
+    | Annotated[list[Tokens], Field(min_length=1)]
+)
+"""What `_prompts` takes: for the description."""
+
 
 def _is_token(value: Any) -> bool:
     return type(value) is int and 0 <= value <= INT32
@@ -46,7 +55,7 @@ def _prompts(value: Any) -> Any:
 class CompletionRequest(GenerationFields, FormatFields):
     """The body."""
 
-    prompt: Annotated[tuple[Any, ...], BeforeValidator(_prompts)]
+    prompt: Annotated[tuple[Any, ...], BeforeValidator(_prompts, json_schema_input_type=OneOrMore)]
     max_tokens: Annotated[Integer, Field(ge=NO_LIMIT, le=INT64)] = 16
     echo: bool = False
     logprobs: Annotated[Integer, Field(ge=0, le=5)] | None = None

@@ -17,6 +17,12 @@ from lmnb.service.embedding import Input, Vectors, embed, floats
 
 __all__ = ["EmbeddingsHandler"]
 
+Token = Annotated[int, Field(ge=0, le=INT32)]
+Text = Annotated[str, Field(min_length=1)]
+Tokens = Annotated[list[Token], Field(min_length=1)]
+OneOrMore = Text | Tokens | Annotated[list[Text | Tokens], Field(min_length=1)]
+"""What `_inputs` takes: for the description."""
+
 Encoding = Literal["float", "base64"]
 
 
@@ -50,7 +56,7 @@ class EmbeddingsRequest(Body):
     """The body."""
 
     model: Annotated[str, Field(min_length=1)]
-    input: Annotated[tuple[Any, ...], BeforeValidator(_inputs)]
+    input: Annotated[tuple[Any, ...], BeforeValidator(_inputs, json_schema_input_type=OneOrMore)]
     encoding_format: Encoding = "float"
     dimensions: Annotated[Integer, Field(ge=1, le=INT32)] | None = None
 

@@ -65,7 +65,9 @@ class GenerationFields(Body):
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
     n: Annotated[Integer, Field(ge=1, le=MAX_CHOICES)] = 1
-    stop: Annotated[list[str], BeforeValidator(_strings)] = []
+    stop: Annotated[
+        list[str], BeforeValidator(_strings, json_schema_input_type=str | list[str])
+    ] = []
     max_tokens: Annotated[Integer, Field(ge=NO_LIMIT, le=INT64)] | None = None
     ttl: Annotated[float, Field(gt=0)] | None = None
     ignore_eos: bool = False

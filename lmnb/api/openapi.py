@@ -1,0 +1,103 @@
+"""GET /openapi.json: our routes, described by the very types that read and write them."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from lmnb._version import __version__
+from lmnb.api.base import ApiHandler, endpoint
+from lmnb.api.operations import OPERATIONS, Operation
+
+__all__ = ["OpenApiHandler", "describe"]
+
+Json = dict[str, Any]
+REFERENCE = "#/components/schemas/{model}"
+ABOUT = (
+    "Local language models in the dialects of OpenAI, Anthropic, LM Studio and llama-server. "
+    "Unknown fields are ignored; an explicit null is an absent field."
+)
+SECURITY = {
+    "key": {"type": "http", "scheme": "bearer"},
+    "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+}
+
+
+class OpenApiHandler(ApiHandler):
+    """For generators of clients, and for people who look."""
+
+    @endpoint
+    async def get(self) -> None:
+        self.reply(describe())
+
+    head = get
+
+
+@functools.cache
+def describe() -> Json:
+    """The whole description, OpenAPI 3.1. Paths are relative to where it was found."""
+    schemas, components = _schemas(OPERATIONS)
+    paths: dict[str, Json] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.verb] = _operation(operation, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "lmnb", "version": __version__, "description": ABOUT},
+        "servers": [{"url": "."}],
+        "security": [{name: []} for name in SECURITY],
+        "paths": paths,
+        "components": {"schemas": components, "securitySchemes": SECURITY},
+    }
+
+
+def _schemas(operations: Iterable[Operation]) -> tuple[dict[Any, Json], Json]:
+    """For each type a reference, and what they refer to."""
+    used = {
+        kind: mode
+        for one in operations
+        for kind, mode in (
+            (one.body, "validation"),
+            (one.answer, "serialization"),
+            (one.error, "serialization"),
+        )
+        if kind is not None
+    }
+    inputs: Any = [(kind, mode, TypeAdapter(kind)) for kind, mode in used.items()]
+    found, definitions = TypeAdapter.json_schemas(inputs, ref_template=REFERENCE)
+    return {kind: schema for (kind, _), schema in found.items()}, definitions.get("$defs", {})
+
+
+def _operation(one: Operation, schemas: dict[Any, Json]) -> Json:
+    content: Json = {"text/plain": {"schema": {"type": "string"}}}
+    if one.answer is not None:
+        content = {"application/json": {"schema": schemas[one.answer]}}
+    if one.streams:
+        content["text/event-stream"] = {}
+    failure = {"application/json": {"schema": schemas[one.error]}}
+    described: Json = {
+        "operationId": _identifier(one),
+        "summary": one.summary,
+        "responses": {
+            "200": {"description": "The answer", "content": content},
+            "default": {"description": "Why not", "content": failure},
+        },
+    }
+    if names := re.findall(r"{(\w+)}", one.path):
+        described["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in names
+        ]
+    if one.body is not None:
+        body = {"application/json": {"schema": schemas[one.body]}}
+        described["requestBody"] = {"required": True, "content": body}
+    if one.public:
+        described["security"] = []
+    return described
+
+
+def _identifier(one: Operation) -> str:
+    return "_".join([one.verb, *re.findall(r"\w+", one.path)])

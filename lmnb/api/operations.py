@@ -1,0 +1,161 @@
+"""What can be asked of us: each route with what it takes and what it gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import lmnb.api.answers as answers
+import lmnb.api.lmstudio.v1 as lmstudio
+from lmnb.api.anthropic.request import CountRequest, MessagesRequest
+from lmnb.api.body import Body
+from lmnb.api.openai.chat_request import ChatRequest
+from lmnb.api.openai.completion_request import CompletionRequest
+from lmnb.api.openai.embeddings import EmbeddingsRequest
+from lmnb.api.openai.responses.conversations import (
+    ConversationUpdate,
+    NewConversation,
+    NewItems,
+)
+from lmnb.api.openai.responses.request import ResponseRequest
+from lmnb.api.openai.tokenize import DetokenizeRequest, TemplateRequest, TokenizeRequest
+from lmnb.api.rerank import RerankRequest
+
+__all__ = ["OPERATIONS", "Operation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One verb of one path."""
+
+    verb: Literal["get", "post", "delete"]
+    path: str
+    summary: str
+    answer: Any
+    """A type, or None where the answer is no JSON."""
+    body: type[Body] | None = None
+    streams: bool = False
+    """With `"stream": true`, events are the answer."""
+    public: bool = False
+    error: Any = answers.Error
+
+
+OPERATIONS = (
+    Operation("get", "/health", "Is anybody there", answers.Health, public=True),
+    Operation("get", "/metrics", "Figures for Prometheus", None),
+    Operation("get", "/v1/models", "Everything that can be run", answers.ModelList),
+    Operation("get", "/v1/models/{id}", "One model", answers.Model),
+    Operation(
+        "post",
+        "/v1/chat/completions",
+        "Continue a conversation",
+        answers.ChatCompletion,
+        ChatRequest,
+        streams=True,
+    ),
+    Operation(
+        "post",
+        "/v1/completions",
+        "Continue a text",
+        answers.Completion,
+        CompletionRequest,
+        streams=True,
+    ),
+    Operation(
+        "post",
+        "/v1/responses",
+        "Continue a conversation, and keep it",
+        answers.Response,
+        ResponseRequest,
+        streams=True,
+    ),
+    Operation("get", "/v1/responses/{id}", "A kept response", answers.Response),
+    Operation("delete", "/v1/responses/{id}", "Forget a response", answers.Deleted),
+    Operation("get", "/v1/responses/{id}/input_items", "What it answered", answers.Items),
+    Operation("post", "/v1/responses/{id}/cancel", "Stop it in the background", answers.Response),
+    Operation(
+        "post",
+        "/v1/responses/input_tokens",
+        "How long the prompt would be",
+        answers.InputTokens,
+        ResponseRequest,
+    ),
+    Operation(
+        "post",
+        "/v1/responses/compact",
+        "What was said, made short",
+        answers.Compaction,
+        ResponseRequest,
+    ),
+    Operation(
+        "post", "/v1/conversations", "Begin a conversation", answers.Conversation, NewConversation
+    ),
+    Operation("get", "/v1/conversations/{id}", "A conversation", answers.Conversation),
+    Operation(
+        "post",
+        "/v1/conversations/{id}",
+        "Change what is noted of it",
+        answers.Conversation,
+        ConversationUpdate,
+    ),
+    Operation("delete", "/v1/conversations/{id}", "Forget a conversation", answers.Deleted),
+    Operation("get", "/v1/conversations/{id}/items", "What was said", answers.Items),
+    Operation("post", "/v1/conversations/{id}/items", "Add to it", answers.Items, NewItems),
+    Operation("get", "/v1/conversations/{id}/items/{item_id}", "One item", answers.Object),
+    Operation(
+        "delete",
+        "/v1/conversations/{id}/items/{item_id}",
+        "Take an item out",
+        answers.Conversation,
+    ),
+    Operation("post", "/v1/embeddings", "Texts as vectors", answers.Embeddings, EmbeddingsRequest),
+    Operation(
+        "post", "/v1/rerank", "Documents, the best answer first", answers.Ranking, RerankRequest
+    ),
+    Operation("post", "/v1/tokenize", "Text to tokens", answers.Tokens, TokenizeRequest),
+    Operation("post", "/v1/detokenize", "Tokens to text", answers.Content, DetokenizeRequest),
+    Operation(
+        "post", "/v1/apply-template", "Messages to a prompt", answers.Prompt, TemplateRequest
+    ),
+    Operation(
+        "post",
+        "/v1/messages",
+        "Continue a conversation, in Anthropic's dialect",
+        answers.AnthropicMessage,
+        MessagesRequest,
+        streams=True,
+        error=answers.AnthropicError,
+    ),
+    Operation(
+        "post",
+        "/v1/messages/count_tokens",
+        "How long the prompt would be",
+        answers.TokenCount,
+        CountRequest,
+        error=answers.AnthropicError,
+    ),
+    Operation("get", "/api/v1/models", "Models on disk and loaded", answers.NativeModelList),
+    Operation(
+        "post",
+        "/api/v1/models/load",
+        "Load a model",
+        answers.ModelLoad,
+        lmstudio.LoadRequest,
+        streams=True,
+    ),
+    Operation(
+        "post",
+        "/api/v1/models/unload",
+        "Unload a model",
+        answers.ModelUnload,
+        lmstudio.UnloadRequest,
+    ),
+    Operation(
+        "post",
+        "/api/v1/models/import",
+        "Bring a file among the models",
+        answers.NativeModel,
+        lmstudio.ImportRequest,
+    ),
+    Operation("get", "/api/v1/status", "Server, models, machine", answers.Status),
+)
