@@ -78,13 +78,13 @@ class ToolUse:
         return _INSTRUCTIONS.format(tools=listed, form=form)
 
     def _example(self) -> list[Message]:
-        """One turn that shows how it is done: the smallest models do not call without it."""
-        call = ToolCall("", "get_time", '{"timezone": "Europe/Oslo"}')
+        """One turn that shows how it is done: the smallest models do not call without it. They
+        call too much with it; an example of an answer beside it, or of a result, undoes it.
+        """
+        call = ToolCall("", "get_time", '{"city": "Oslo"}')
         return [
             Message("user", "What time is it in Oslo?"),
             Message("assistant", self.format.write([call])),
-            Message("user", "<tool_response>\n14:05\n</tool_response>"),
-            Message("assistant", "It is 14:05 in Oslo."),
         ]
 
     def _told(self, message: Message) -> Message:
