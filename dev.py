@@ -10,6 +10,7 @@ Both make `.venv` (or $LMNB_VENV) the first time and whenever pyproject.toml has
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -21,6 +22,9 @@ VENV = Path(os.environ.get("LMNB_VENV", ROOT / ".venv")).resolve()
 SCRIPTS = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = SCRIPTS / ("python.exe" if os.name == "nt" else "python")
 EXTRAS = {"demo": "demo", "test": "test,dev"}
+
+NO_NEWS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}
+"""JupyterLab's own settings for the demo: its first question would be about news from the web."""
 
 
 def main(arguments: list[str]) -> int:
@@ -83,6 +87,9 @@ def demo(options: list[str]) -> int:
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         settings.append("--allow-root")  # Jupyter refuses root unless told; containers are root
+    overrides = VENV / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    overrides.parent.mkdir(parents=True, exist_ok=True)
+    overrides.write_text(json.dumps(NO_NEWS))
     lab = [str(PYTHON), "-m", "jupyterlab", *settings, *options]
     os.environ["HF_HUB_OFFLINE"] = "1"
     if os.name == "posix":

@@ -28,6 +28,8 @@ Share = tuple[Sequence, int, int]
 """What one call computes for a sequence: so many tokens, with the logits of so many of them."""
 CHUNK_SECONDS = 0.5
 """A prompt that is read while others answer stalls them for about so long at a time."""
+SLIVER = 64
+"""A step's last prompt is not begun for fewer tokens than this: small graphs read slowly."""
 
 
 class Scheduler:
@@ -73,14 +75,14 @@ class Scheduler:
         start, self._inside = perf_counter(), 0.0
         self._admit()
         decoding = [s for s in self.running if not s.prefilling]
-        prefilling = [s for s in self.running if s.prefilling]
-        budget = self._prefill_budget(len(decoding))
+        prefilling = sorted((s for s in self.running if s.prefilling), key=lambda s: s.started)
+        budget = whole = self._prefill_budget(len(decoding))
         for sequence in decoding:
             self._schedule(sequence, 1)
         if not self.context.unified:
             self._compute()
         for sequence in prefilling:
-            if budget <= 0:
+            if budget < whole and budget < min(sequence.remaining, SLIVER):
                 break
             budget -= self._schedule(sequence, budget)
             if not self.context.unified:
