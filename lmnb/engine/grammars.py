@@ -14,10 +14,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer
-from llguidance.llamacpp import lltokenizer_from_vocab
 from numpy.typing import NDArray
 
 from lmnb.engine.options import Constraint
+from lmnb.engine.tokenizer import tokenizer
 from lmnb.engine.vocab import Vocab
 from lmnb.errors import EngineError, InvalidRequest
 
@@ -85,8 +85,7 @@ class Grammars:
         if len(grammar) > MAX_CHARACTERS:
             raise _refusal(f"it has {len(grammar)} characters; {MAX_CHARACTERS} are the most")
         if self._tokenizer is None:
-            ends = [int(token) for token in self.vocab.end_tokens]
-            self._tokenizer = lltokenizer_from_vocab(self.vocab.handle, eos_token=ends or None)
+            self._tokenizer = tokenizer(self.vocab.again())
         matcher = LLMatcher(self._tokenizer, grammar, log_level=0, limits=self._limits)
         if not matcher.is_error():
             self._bits(matcher)  # a grammar that no text can meet shows here
@@ -127,4 +126,6 @@ def _reason(message: str) -> str:
     words = _PLACE.sub("", " ".join(lines)).removeprefix("failed to compile JSON schema: ")
     words = words.replace("<non-verbose/>", "").replace(*_UNMEETABLE)
     words = " ".join(words.split()).rstrip(".")
-    return words if len(words) <= MAX_REASON else words[:MAX_REASON] + "…"
+    if len(words) <= MAX_REASON:
+        return words
+    return f"{words[: MAX_REASON // 2]} … {words[-MAX_REASON // 2 :]}"
