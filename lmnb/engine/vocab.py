@@ -25,6 +25,7 @@ class Vocab:
     """Text to token ids and back."""
 
     def __init__(self, model: Any) -> None:
+        self._model = model
         self.handle = lib.llama_model_get_vocab(model)
         self.size: int = lib.llama_vocab_n_tokens(self.handle)
         self.bos: int = lib.llama_vocab_bos(self.handle)
@@ -33,6 +34,10 @@ class Vocab:
         self.add_eos: bool = lib.llama_vocab_get_add_eos(self.handle)
         self._pieces: dict[int, bytes] = {}
         self._buffer = ctypes.create_string_buffer(512)
+
+    def again(self) -> Vocab:
+        """The same, for another thread."""
+        return Vocab(self._model)
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
         """Token ids of `text`. `parse_special`: control-token text stands for the token."""
