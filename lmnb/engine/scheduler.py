@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from time import perf_counter
 
+import msgspec
 import numpy as np
 
 from lmnb.engine.batch import Batch
@@ -273,10 +274,13 @@ class Scheduler:
         self._inside += perf_counter() - start
         ended = vocab.is_end(token)
         chance = None
-        if request.logprobs is not None and not ended:
+        if request.logprobs is not None and (request.score_prompt or not ended):
             chance = logprob(row, token, request.logprobs, vocab)
         sequence.append(token)
         self._totals["tokens"] += 1
+        if chance is not None and ended:
+            # Who scores prompts counts tokens: each has its score, the end too, which has no text.
+            sequence.text.push(b"", msgspec.structs.replace(chance, bytes=b""))
         if not ended:
             shown = token in sequence.visible
             data = vocab.render(token, special=True) if shown else vocab.piece(token)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lmnb.engine.events import Failed, Scored, SequenceEvent
-from lmnb.engine.options import EngineRequest
+from lmnb.engine.options import EngineRequest, Sampling
 from lmnb.engine.runner import Runner
 from tests.engine.driver import load, request, run, step, submit, words
 from tests.synthetic import write_model
@@ -98,6 +98,22 @@ def test_one_token_has_no_score_and_needs_none(runner: Runner) -> None:
     [[(token, chance)]] = score(runner, scoring((300,), max_tokens=2))
     assert token == 300
     assert math.isnan(chance)
+
+
+def test_the_end_has_a_score_where_scores_are_counted(runner: Runner) -> None:
+    """lm-evaluation-harness cuts off the one token it had written, and must find one there."""
+    end = runner.model.vocab.eos
+    sampling = Sampling(temperature=0, logit_bias=((end, 100.0),))
+    for scored, count in ((True, 1), (False, 0)):
+        asked = request("Once", max_tokens=1, logprobs=1, score_prompt=scored, sampling=sampling)
+        replies = submit(runner, asked)
+        while runner.busy:
+            for event in runner.step():
+                if not isinstance(event, Scored):
+                    replies[event.id].take(event)
+        [reply] = replies.values()
+        assert reply.finished.reason == "stop"
+        assert [t.bytes for t in reply.logprobs] == [b""] * count
 
 
 def test_scores_come_before_the_first_text(runner: Runner) -> None:
