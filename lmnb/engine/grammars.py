@@ -1,8 +1,9 @@
 """Grammars for one model's vocabulary, compiled in a thread of their own: nobody's tokens wait.
 
-llguidance has limits for what it computes, but follows rules, definitions and `$ref`s by recursion:
-twenty thousand that refer to one another would overflow the stack, and end the process. So a
-grammar's text is limited, and the stack is large enough for the worst text of that size.
+llguidance follows rules, definitions and `$ref`s by recursion: twenty thousand that refer to one another
+would overflow the stack, and end the process. So a grammar's text is limited, and the stack is large
+enough for the worst text of that size. What else reading it may cost is found out elsewhere first
+(`inspection.py`).
 """
 
 from __future__ import annotations
@@ -13,17 +14,16 @@ from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
-from llguidance import LLMatcher, LLParserLimits, LLTokenizer
+from llguidance import LLMatcher, LLTokenizer
 from numpy.typing import NDArray
 
+from lmnb.engine.inspection import STACK_BYTES, Inspector, limits
 from lmnb.engine.options import Constraint
 from lmnb.engine.tokenizer import tokenizer
 from lmnb.engine.vocab import Vocab
 from lmnb.errors import EngineError, InvalidRequest
 
 MAX_CHARACTERS = 1 << 18
-STACK_BYTES = 256 << 20
-"""Reserved, not used: llguidance takes up to 10 KB for each step from a rule to the next."""
 MAX_REASON = 300
 KEPT, KEPT_CHARACTERS = 16, 1 << 15
 """Compiled grammars that are kept, and of which length: the choices of a request, and most requests,
@@ -48,11 +48,13 @@ class Grammars:
         self._compiler = ThreadPoolExecutor(1, "lmnb-grammar")
         self._masker = ThreadPoolExecutor(1, "lmnb-mask")
         self._tokenizer: LLTokenizer | None = None
-        self._limits = LLParserLimits(max_lexer_states=50_000, verbose_errors=False)
+        self._limits = limits()
+        self._inspector = Inspector()
         self._compiled: OrderedDict[str, LLMatcher] = OrderedDict()
 
     def close(self) -> None:
         self._compiler.shutdown(cancel_futures=True)
+        self._inspector.close()
         self._masker.shutdown(cancel_futures=True)
 
     def compile(self, constraint: Constraint) -> Future[LLMatcher]:
@@ -84,6 +86,8 @@ class Grammars:
     def _new(self, grammar: str) -> LLMatcher:
         if len(grammar) > MAX_CHARACTERS:
             raise _refusal(f"it has {len(grammar)} characters; {MAX_CHARACTERS} are the most")
+        if complaint := self._inspector.complaint(grammar):
+            raise _refusal(_reason(complaint))
         if self._tokenizer is None:
             self._tokenizer = tokenizer(self.vocab.again())
         matcher = LLMatcher(self._tokenizer, grammar, log_level=0, limits=self._limits)

@@ -95,6 +95,8 @@ SCHEMAS = {
         "required": ['ä"\\ \n'],
     },
 }
+MANY_PATTERNS = [{"type": "string", "pattern": f"^.*a.{{{n}}}b"} for n in range(30)]
+"""To find out whether a text can meet them all takes llguidance minutes, and gigabytes."""
 
 
 @pytest.fixture(scope="module")
@@ -246,6 +248,7 @@ def test_cancelling_at_any_time(runner):
         ("start: " + '"a" ' * 100_000, "characters"),
         ("start: /" + "(" * 5000 + "a" + ")" * 5000 + "/", "nest"),
         ('{"grammars": []}', "grammars"),
+        ("start: %json " + json.dumps({"allOf": MANY_PATTERNS}), "more time or memory"),
     ],
 )
 def test_a_grammar_that_cannot_be_is_refused_before_the_reply_begins(runner, text, why):
