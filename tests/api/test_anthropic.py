@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import anthropic
@@ -12,7 +13,9 @@ import httpx
 import pytest
 
 from lmnb.api.anthropic.content import InputMessage, conversation
+from lmnb.api.anthropic.request import MessagesRequest
 from lmnb.chat.message import Message, ToolCall
+from lmnb.chat.tools import ToolChoice
 from lmnb.errors import EngineDied
 from tests.api.conftest import KEY, Api
 from tests.scripted import TEMPLATE, Script
@@ -276,6 +279,9 @@ async def test_an_answer_that_was_begun_goes_on(api: Api) -> None:
         ({"system": 5}, "system"),
         ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "web_search"),
         ({"tools": [TOOL], "tool_choice": {"type": "tool"}}, "tool_choice.name"),
+        ({"tools": [TOOL, TOOL]}, "get_weather"),
+        ({"tools": [TOOL], "tool_choice": {"type": "tool", "name": "no"}}, "'no'"),
+        ({"tool_choice": {"type": "any"}}, "tool_choice"),
         ({"thinking": {"type": "on"}}, "thinking.type"),
     ],
 )
@@ -311,6 +317,73 @@ async def test_a_stream_that_fails_ends_with_an_error_event(
     with pytest.raises(anthropic.APIStatusError, match="It died"):
         async with sdk.messages.stream(model=api.model, max_tokens=9, messages=USER) as stream:
             await stream.get_final_message()
+
+
+async def test_an_output_format_is_held_by_a_grammar(
+    api: Api, sdk: anthropic.AsyncAnthropic
+) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"town": {"type": "string"}},
+        "required": ["town"],
+        "additionalProperties": False,
+    }
+    api.script(Script(['{"town": ', '"Rome"}']))
+    format: Any = {"type": "json_schema", "schema": schema}
+    await sdk.messages.create(
+        model=api.model, max_tokens=50, messages=USER, output_config={"format": format}
+    )
+    constraint = api.engine.requests[-1].constraint
+    assert constraint is not None
+    assert "town" in constraint.grammar
+
+
+async def test_the_sdk_lists_models(api: Api, sdk: anthropic.AsyncAnthropic) -> None:
+    models = [model async for model in await sdk.models.list()]
+    assert [model.id for model in models] == [api.model]
+    assert models[0].display_name
+    assert models[0].created_at.year > 2000
+    assert (await sdk.models.retrieve(api.model)).type == "model"
+
+
+async def test_calls_are_blocks_of_their_own(api: Api, sdk: anthropic.AsyncAnthropic) -> None:
+    """The default format for a template that knows none: what comes before the call is text."""
+    said = [
+        "I look.",
+        "<tool_call>",
+        '{"name": "get_weather", "arguments": ',
+        '{"town": "Ro',
+        'me"}}',
+    ]
+    api.script(Script([*said, "</tool_call>"]))
+    asked: Any = {"model": api.model, "max_tokens": 50, "messages": USER, "tools": [TOOL]}
+    plain = await sdk.messages.create(**asked)
+    async with sdk.messages.stream(**asked) as stream:
+        collected = await stream.get_final_message()
+    for answer in (plain, collected):
+        text, call = answer.content
+        assert text.type == "text"
+        assert text.text.strip() == "I look."
+        assert call.type == "tool_use"
+        assert (call.name, call.input) == ("get_weather", {"town": "Rome"})
+        assert call.id
+        assert answer.stop_reason == "tool_use"
+
+
+@pytest.mark.parametrize(
+    ("choice", "mode", "parallel"),
+    [
+        ({"type": "auto"}, ToolChoice("auto"), True),
+        ({"type": "any", "disable_parallel_tool_use": True}, ToolChoice("required"), False),
+        ({"type": "tool", "name": "get_weather"}, ToolChoice("required", ("get_weather",)), True),
+        ({"type": "none"}, ToolChoice("none"), True),
+    ],
+)
+def test_choices_among_tools(choice: Any, mode: ToolChoice, parallel: bool) -> None:
+    body = {"model": "m", "messages": USER, "max_tokens": 1, "tools": [TOOL], "tool_choice": choice}
+    request = MessagesRequest.model_validate(body).to_generation()
+    assert request.tool_choice == replace(mode, parallel=parallel)
+    assert request.tools[0].parameters == TOOL["input_schema"]
 
 
 async def test_tokens_are_counted_without_a_limit_being_asked_for(

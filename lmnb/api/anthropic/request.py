@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from lmnb.api.anthropic.content import Blocks, InputMessage, conversation
 from lmnb.api.body import Body, Integer
 from lmnb.api.openai.sampling import INT64, GenerationFields, token_limit, unsupported
+from lmnb.chat.grammar import ResponseFormat
 from lmnb.chat.tools import AUTO, Tool, ToolChoice
 from lmnb.service.request import GenerationRequest
 
@@ -26,9 +27,14 @@ class Thinking(Body):
     display: Literal["summarized", "omitted"] = "summarized"
 
 
+class OutputFormat(Body):
+    type: Literal["json_schema"]
+    schema_: Annotated[dict[str, Any], Field(alias="schema")]
+
+
 class OutputConfig(Body):
     effort: str | None = None
-    format: dict[str, Any] | None = None
+    format: OutputFormat | None = None
 
 
 class ToolSpec(Body):
@@ -81,9 +87,24 @@ class CountRequest(GenerationFields):
     chat_template_kwargs: dict[str, Any] = {}
 
     @model_validator(mode="after")
-    def _can_be_done(self) -> CountRequest:
-        if self.output_config.format is not None:
-            raise unsupported("an output format", "output_config")
+    def _can_be_called(self) -> CountRequest:
+        names = [tool.name for tool in self.tools]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise PydanticCustomError(
+                "same_name", "two tools are named '{name}'", {"name": twice, "field": ("tools",)}
+            )
+        choice = self.tool_choice
+        if choice is not None and choice.type == "any" and not names:
+            raise PydanticCustomError(
+                "no_tools", "needs tools to choose from", {"field": ("tool_choice",)}
+            )
+        if choice is not None and choice.type == "tool" and choice.name not in names:
+            raise PydanticCustomError(
+                "unknown_tool",
+                "'{name}' is not among the tools",
+                {"name": choice.name, "field": ("tool_choice", "name")},
+            )
         return self
 
     def to_generation(self) -> GenerationRequest:
@@ -99,9 +120,17 @@ class CountRequest(GenerationFields):
             continue_final=last.role == "assistant" and bool(last.content) and not last.tool_calls,
             ignore_eos=self.ignore_eos,
             ttl=self.ttl,
+            response_format=self._format(),
             tools=tuple(tool.to_tool() for tool in self.tools),
             tool_choice=self.tool_choice.to_choice() if self.tool_choice else AUTO,
         )
+
+    def _format(self) -> ResponseFormat | None:
+        wanted = self.output_config.format
+        if wanted is None:
+            return None
+        param = "output_config.format.schema"
+        return ResponseFormat("json_schema", wanted.schema_, strict=True, param=param)
 
     def _template_kwargs(self) -> dict[str, Any]:
         given: dict[str, Any] = {}

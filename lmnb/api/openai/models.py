@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 from lmnb.api.base import ApiHandler, endpoint
@@ -17,7 +18,12 @@ class ModelsHandler(ApiHandler):
 
     @endpoint
     async def get(self) -> None:
-        self.reply({"object": "list", "data": await _entries(self)})
+        entries = await _entries(self)
+        answer: dict[str, Any] = {"object": "list", "data": entries}
+        if "anthropic-version" in self.request.headers:
+            ends = {"first_id": entries[0]["id"], "last_id": entries[-1]["id"]} if entries else {}
+            answer |= {"first_id": None, "last_id": None, "has_more": False, **ends}
+        self.reply(answer)
 
     head = get
 
@@ -66,4 +72,8 @@ def _entry(id: str, record: ModelRecord, created: int) -> dict[str, Any]:
         "owned_by": record.name.publisher or "local",
         "context_length": record.info.context_length,
         "state": "not-loaded",
+        # Anthropic's SDK looks for these.
+        "type": "model",
+        "display_name": record.info.name or record.name.model,
+        "created_at": datetime.fromtimestamp(created, UTC).isoformat(),
     }
