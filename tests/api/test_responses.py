@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lmnb.api.openai.responses.request import ResponseRequest
 from lmnb.errors import ContextLengthExceeded, EngineDied
 from tests.api.conftest import Api
 from tests.api.open_responses import RESPONSE, check, check_events
@@ -438,3 +439,25 @@ async def test_the_form_of_the_text_is_a_constraint(api: Api, kind: str) -> None
     response = await create(api, text={"format": form})
     assert api.engine.requests[-1].constraint is not None
     assert response["text"]["format"].items() >= form.items()
+
+
+ODDITIES: list[Any] = [
+    *(None, True, 0, -1, 1.5, 10**30, "", "x", "\0", [], {}),
+    *([1], ["x"], [None], [{}], {"type": "x"}, {"id": 5}, {"type": "function"}),
+    *([{"type": "message"}], [{"role": "user", "content": [{}]}], [{"id": "msg_"}]),
+    *([{"type": "function"}], [{"type": "function", "name": "x"}], {"type": "allowed_tools"}),
+    [{"type": "reasoning", "content": [{"text": 5}], "summary": [{}]}],
+    [{"type": "reasoning", "encrypted_content": "lmnb1.!"}],
+    [{"type": "compaction", "encrypted_content": "lmnb1.AAA"}],
+    [{"type": "function_call", "call_id": "c", "name": "f", "arguments": "{"}],
+    {"format": {"type": "json_schema", "name": "x", "schema": {"type": "nope"}}},
+]
+
+
+@pytest.mark.parametrize("path", ["", "/input_tokens", "/compact"])
+async def test_no_body_is_the_servers_fault(api: Api, path: str) -> None:
+    fields = [field.alias or name for name, field in ResponseRequest.model_fields.items()]
+    for field in set(fields) - {"stream"}:
+        for value in ODDITIES:
+            answer = await api.post(f"/v1/responses{path}", {"input": "Hi", field: value})
+            assert answer.status_code < 500, (field, value, answer.text)

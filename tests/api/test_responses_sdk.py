@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import httpx
 import openai
 import pytest
+from pydantic import BaseModel
 
 from lmnb.errors import EngineDied
 from tests.api.conftest import KEY, Api
@@ -122,3 +123,14 @@ async def test_conversations_compaction_and_counting(api: Api) -> None:
         assert count.input_tokens > 0
         compacted = await client.responses.compact(model=api.model, input="I am Bob")
         assert compacted.output[-1].type == "compaction"
+
+
+class Number(BaseModel):
+    n: int
+
+
+async def test_what_has_a_form_is_parsed(api: Api) -> None:
+    api.script(Script(texts=['{"n": ', "1}"]))
+    async with sdk(api) as client:
+        response = await client.responses.parse(model=api.model, input="Hi", text_format=Number)
+    assert response.output_parsed == Number(n=1)

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.body import Body, Integer
-from lmnb.api.openai.responses.items import InputItem, Items, to_json
+from lmnb.api.openai.responses.items import InputItem, ItemReference, Items, to_json
 from lmnb.api.openai.responses.text_format import TextOptions
 from lmnb.api.openai.responses.tools import ToolFields
 from lmnb.api.openai.sampling import INT64, NO_LIMIT, GenerationFields, token_limit, unsupported
@@ -65,6 +65,9 @@ class ContextFields(Body):
                 "cannot be used together with 'previous_response_id'",
                 {"field": ("conversation",)},
             )
+        given = self.instructions
+        if isinstance(given, list) and any(isinstance(item, ItemReference) for item in given):
+            raise unsupported("a reference to an item", "instructions")
         told = {"input", "previous_response_id", "conversation"}
         if not told & self.model_fields_set:
             raise PydanticCustomError("missing", "", {"field": ("input",)})
