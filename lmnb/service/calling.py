@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lmnb.chat.callgrammar import call_grammar, tags
 from lmnb.chat.grammar import ResponseFormat, either
+from lmnb.chat.harmony import MARKS, TRIGGER, harmony_grammar
 from lmnb.chat.tools import Tool, ToolChoice, callable_tools
 from lmnb.engine.options import Constraint
 from lmnb.service.manager import LoadedModel
@@ -25,6 +26,8 @@ async def call_constraint(
     callable_now = callable_tools(tools, choice)
     if not callable_now:
         return None
+    if prompt.voice.harmony:
+        return await _harmony(model, callable_now, choice) if answer is None else None
     form = prompt.voice.tool_use.format
     reasoning = None if prompt.thought else prompt.voice.reasoning
     either_way = answer is not None and choice.mode != "required"
@@ -56,6 +59,13 @@ async def call_constraint(
         final=True,
         opening="" if prompt.inside else reasoning.start,
     )
+
+
+async def _harmony(model: LoadedModel, tools: tuple[Tool, ...], choice: ToolChoice) -> Constraint:
+    required = choice.mode == "required"
+    tokens = await _token_ids(model, set(MARKS))
+    grammar = harmony_grammar(tools, after_trigger=not required, tokens=tokens)
+    return Constraint(grammar=grammar, triggers=() if required else (TRIGGER,))
 
 
 async def _token_ids(model: LoadedModel, texts: set[str]) -> dict[str, int]:

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 
 from lmnb.chat.deltas import Call, Reasoning
 from lmnb.chat.deltas import Delta as Piece
-from lmnb.chat.parser import ReplyParser
 from lmnb.engine import SequenceStream
 from lmnb.engine.events import Accepted, Delta, Prefill, Scored, TokenLogprob
 from lmnb.engine.events import Finished as EngineFinished
@@ -30,6 +29,7 @@ from lmnb.service.events import (
 )
 from lmnb.service.manager import LoadedModel, ModelManager
 from lmnb.service.metrics import RequestMeter
+from lmnb.service.prompt import Parser
 from lmnb.service.request import GenerationRequest
 
 _REASONS: dict[str, FinishReason] = {
@@ -44,9 +44,7 @@ _REASONS: dict[str, FinishReason] = {
 class Generation:
     """One answer while it is written. Iterate it once; `cancel` when the caller is gone."""
 
-    def __init__(
-        self, model: LoadedModel, stream: SequenceStream, parser: ReplyParser | None
-    ) -> None:
+    def __init__(self, model: LoadedModel, stream: SequenceStream, parser: Parser | None) -> None:
         self.model = model.id
         self.prompt_tokens = 0
         self._loaded = model
@@ -180,7 +178,7 @@ class Generations:
         """An accepted generation: what can be known to be wrong before the first token is raised
         here (ModelNotFound, LoadFailed, ContextLengthExceeded, QueueFull, InvalidRequest, ...).
         """
-        model = await self.manager.get(request.model)
+        model = await self.manager.get(request.model, ttl=request.ttl)
         prepared, parser = await self._prepare(model, request)
         generation = Generation(model, model.engine.submit(prepared), parser)
         with naming_the_field(request):
@@ -189,7 +187,7 @@ class Generations:
 
     async def prompt(self, request: GenerationRequest) -> tuple[LoadedModel, EngineRequest]:
         """What `start` would hand to the engine, and which one. Raises what `start` raises."""
-        model = await self.manager.get(request.model)
+        model = await self.manager.get(request.model, ttl=request.ttl)
         prepared, _ = await self._prepare(model, request)
         return model, prepared
 
@@ -200,7 +198,7 @@ class Generations:
 
     async def _prepare(
         self, model: LoadedModel, request: GenerationRequest
-    ) -> tuple[EngineRequest, ReplyParser | None]:
+    ) -> tuple[EngineRequest, Parser | None]:
         spans: tuple[Span, ...] = ()
         stop, visible = request.stop, tuple[str, ...]()
         parser = constraint = None

@@ -12,8 +12,12 @@ from lmnb.engine.limits import check_load
 from lmnb.engine.options import LoadOptions
 from lmnb.errors import InvalidRequest, ModelNotFound, ServiceClosed
 from lmnb.models.store import ModelRecord, ModelStore
+from lmnb.service.idle import IdleWatch
 from lmnb.service.metrics import watch
 from lmnb.service.prompt import PromptMaker
+
+JIT_TTL = 3600.0
+"""Seconds that a model loaded on request may stay idle, unless the request says otherwise."""
 
 ProgressCallback = Callable[[float], None]
 Listeners = list[ProgressCallback]
@@ -32,6 +36,8 @@ class LoadedModel:
     loaded_at: float = field(default_factory=time.time)
     last_used: float = field(default_factory=time.time)
     in_flight: int = 0
+    ttl: float | None = None
+    """Seconds without a request after which it goes. None: it stays."""
 
 
 LoadedModels = list[LoadedModel]
@@ -59,10 +65,13 @@ class ModelManager:
         *,
         defaults: LoadOptions | None = None,
         jit: bool = True,
+        jit_ttl: float | None = JIT_TTL,
     ) -> None:
         self.store = store
         self.defaults = defaults or LoadOptions()
         self.jit = jit
+        self.jit_ttl = jit_ttl
+        self._idle = IdleWatch(self.loaded, self.unload)
         self._factory = factory
         self._loaded: dict[str, LoadedModel] = {}
         self._loads: dict[str, _Load] = {}
@@ -81,11 +90,19 @@ class ModelManager:
         """Living instances, in the order they were loaded."""
         return [model for model in self._loaded.values() if model.engine.alive]
 
-    async def get(self, name: str) -> LoadedModel:
-        """The instance that answers to `name`, loaded for it if need be.
+    async def get(self, name: str, *, ttl: float | None = None) -> LoadedModel:
+        """The instance that answers to `name`, loaded for it if need be. `ttl` is for one that was
+        loaded on request: how long it may stay idle from now on.
 
         Raises ModelNotFound, LoadFailed, ServiceClosed.
         """
+        model = await self._get(name)
+        if ttl is not None and model.jit:
+            model.ttl = ttl
+            self._idle.wake()
+        return model
+
+    async def _get(self, name: str) -> LoadedModel:
         if name in self._loads:
             return await self._wait(name)
         model = self._loaded.get(name)
@@ -112,9 +129,11 @@ class ModelManager:
         options: LoadOptions | None = None,
         *,
         identifier: str | None = None,
+        ttl: float | None = None,
         progress: ProgressCallback | None = None,
     ) -> LoadedModel:
-        """Load `name` under `identifier` (its own id by default) and wait for it.
+        """Load `name` under `identifier` (its own id by default) and wait for it. `ttl`: seconds
+        without a request after which it goes; None: it stays.
 
         Raises ModelNotFound, InvalidRequest (options, or the instance to replace is in use),
         LoadFailed.
@@ -128,16 +147,23 @@ class ModelManager:
             if same and present.record.path == record.path:
                 if progress:
                     progress(1.0)
-                return present
+                return self._keep(present, ttl)
             if present.in_flight:
                 raise InvalidRequest(
                     f"'{identifier}' is answering {present.in_flight} request(s); it can be "
                     "loaded with other options when it is idle, or under another identifier.",
                     param="identifier",
                 )
-        return await self._join(
+        model = await self._join(
             identifier, record, options or self.defaults, jit=False, progress=progress
         )
+        return self._keep(model, ttl)
+
+    def _keep(self, model: LoadedModel, ttl: float | None) -> LoadedModel:
+        """Loaded by hand: it stays, or goes after `ttl`."""
+        model.jit, model.ttl = False, ttl
+        self._idle.wake()
+        return model
 
     async def unload(self, identifier: str) -> None:
         """Raises ModelNotFound when nothing of that name is loaded."""
@@ -160,6 +186,7 @@ class ModelManager:
     async def close(self) -> None:
         """End every load and every engine."""
         self._closed = True
+        self._idle.stop()
         loads = [load.task for load in self._loads.values()]
         for task in loads:
             task.cancel()
@@ -219,5 +246,8 @@ class ModelManager:
         engine = await self._factory(str(record.path), options, report)
         seconds = time.perf_counter() - start
         model = LoadedModel(identifier, record, engine, jit, seconds, PromptMaker(engine.facts))
+        if jit:
+            model.ttl = self.jit_ttl
         self._loaded[identifier] = model
+        self._idle.wake()
         return model

@@ -9,6 +9,7 @@ from typing import Any
 
 from lmnb.chat.callgrammar import tags
 from lmnb.chat.calls import CallReader
+from lmnb.chat.harmony import MARKS, THINKING, HarmonyParser, is_harmony
 from lmnb.chat.message import Message
 from lmnb.chat.parser import ReplyParser
 from lmnb.chat.reasoning import ReasoningFormat, detect, opened_by
@@ -19,6 +20,7 @@ from lmnb.engine.events import ModelFacts
 from lmnb.engine.options import Span
 
 DEFAULT_STOP = "\nUser:"
+Parser = ReplyParser | HarmonyParser
 TOOL_TEMPLATE = "tool_use"
 """The name under which models carry a second template, for conversations with tools."""
 
@@ -28,7 +30,7 @@ class Prompt:
     """What the engine reads, and who understands what it answers."""
 
     spans: tuple[Span, ...]
-    parser: ReplyParser
+    parser: Parser
     visible: tuple[str, ...]
     """Control tokens the parser has to see."""
     voice: Voice
@@ -89,21 +91,16 @@ class PromptMaker:
         )
         text = "".join(text for text, _ in pieces)
         inside = voice.begins_inside(text)
-        if inside and (variables or {}).get("enable_thinking") is False:
+        if inside and not voice.harmony and (variables or {}).get("enable_thinking") is False:
             # A template that cannot be told: the thinking it begins is over at once.
             assert voice.reasoning is not None
             closing = f"\n{voice.reasoning.end}\n\n"
             pieces, text, inside = [*pieces, (closing, True)], text + closing, False
-        visible = list(voice.thinking_tags)
-        calls = None
-        if may_be_called := callable_tools(shown, choice):
-            form = voice.tool_use.format
-            calls = CallReader(form, may_be_called)
-            visible += sorted(tags(form).intersection(self._facts.special_tokens))
+        may_be_called = callable_tools(shown, choice)
         return Prompt(
             spans=tuple(Span(*piece) for piece in pieces),
-            parser=ReplyParser(voice.reasoning, inside, calls),
-            visible=tuple(visible),
+            parser=voice.parser(inside, may_be_called),
+            visible=voice.visible(calls=bool(may_be_called)),
             voice=voice,
             inside=inside,
             thought=voice.has_thought(text),
@@ -126,18 +123,32 @@ class Voice:
         self.template = ChatTemplate(
             source, bos=facts.bos, eos=facts.eos, special_tokens=facts.special_tokens
         )
-        self.reasoning = detect(source)
+        self.harmony = is_harmony(source)
+        self.reasoning = THINKING if self.harmony else detect(source)
+        self._special_tokens = facts.special_tokens
 
     @cached_property
     def tool_use(self) -> ToolUse:
         return ToolUse(self.template)
 
-    @property
-    def thinking_tags(self) -> tuple[str, ...]:
-        return (self.reasoning.start, self.reasoning.end) if self.reasoning else ()
+    def parser(self, inside: bool, tools: Sequence[Tool]) -> Parser:
+        """Reads an answer that may call `tools`."""
+        if self.harmony:
+            return HarmonyParser(tools)
+        calls = CallReader(self.tool_use.format, tools) if tools else None
+        return ReplyParser(self.reasoning, inside, calls)
+
+    def visible(self, *, calls: bool) -> tuple[str, ...]:
+        """Control tokens the parser has to see."""
+        if self.harmony:
+            return MARKS
+        tokens = (self.reasoning.start, self.reasoning.end) if self.reasoning else ()
+        if not calls:
+            return tokens
+        return tokens + tuple(sorted(tags(self.tool_use.format).intersection(self._special_tokens)))
 
     def begins_inside(self, prompt: str) -> bool:
-        return self.reasoning is not None and opened_by(prompt, self.reasoning)
+        return self.harmony or (self.reasoning is not None and opened_by(prompt, self.reasoning))
 
     def has_thought(self, prompt: str) -> bool:
         return self.reasoning is not None and prompt.rstrip().endswith(self.reasoning.end)

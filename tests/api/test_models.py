@@ -99,7 +99,7 @@ async def test_a_load_that_fails_at_once_has_a_status(api: Api) -> None:
         ({"cache_type_k": "q1"}, "cache_type_k"),
         ({"lora": [{"scale": 1.0}]}, "lora[0]"),
         ({"contxt_length": 5}, "contxt_length"),
-        ({"ttl": 5}, "ttl"),
+        ({"ttl": 0}, "ttl"),
         ({"num_experts": 5}, "num_experts"),
         ({"model": None}, "model"),
     ],

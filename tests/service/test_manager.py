@@ -214,3 +214,51 @@ def test_closing_ends_engines_and_loads_and_starts_no_more(manager, factory):
                 await wanted
 
     asyncio.run(main())
+
+
+async def until(condition):
+    for _ in range(200):
+        if condition():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it did not happen")
+
+
+def test_a_model_loaded_on_request_goes_when_its_time_is_over(manager):
+    async def main():
+        model = await manager.get("alpha", ttl=0.1)
+        await until(lambda: not manager.loaded())
+        assert not model.engine.alive
+
+    asyncio.run(main())
+
+
+def test_a_model_in_use_stays_whatever_its_time(manager):
+    async def main():
+        model = await manager.get("alpha", ttl=0.05)
+        model.in_flight = 1
+        await asyncio.sleep(0.3)
+        assert manager.loaded() == [model]
+        model.in_flight = 0
+        await until(lambda: not manager.loaded())
+
+    asyncio.run(main())
+
+
+def test_a_model_loaded_by_hand_stays_unless_it_was_given_a_time(manager):
+    async def main():
+        kept = await manager.load("alpha")
+        await manager.load("beta", ttl=0.05)
+        await manager.get("alpha", ttl=0.05)
+        await until(lambda: manager.loaded() == [kept])
+        await asyncio.sleep(0.2)
+        assert manager.loaded() == [kept]
+
+    asyncio.run(main())
+
+
+def test_a_model_loaded_on_request_may_idle_for_an_hour(manager):
+    async def main():
+        return (await manager.get("alpha")).ttl
+
+    assert asyncio.run(main()) == 3600

@@ -116,7 +116,7 @@ async def _instance(one: LoadedModel) -> dict[str, Any]:
         "last_used": one.last_used,
         "running": running,
         "waiting": waiting,
-        "ttl": None,
+        "ttl": one.ttl,
         "engine": None if look is None else msgspec.to_builtins(look),
     }
 

@@ -61,6 +61,7 @@ class LoadRequest(Body):
 
     model: Annotated[str, Field(min_length=1)]
     identifier: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    ttl: Annotated[float, Field(gt=0)] | None = None
     echo_load_config: bool = False
     stream: bool = False
 
@@ -96,6 +97,7 @@ class LoadHandler(ApiHandler):
                     request.model,
                     options,
                     identifier=request.identifier,
+                    ttl=request.ttl,
                     progress=steps.put_nowait,
                 )
             )
