@@ -53,6 +53,8 @@ class Block(Body):
         if self.type == "document":
             if not isinstance(self.source, Source) or self.source.type not in ("text", "content"):
                 raise unsupported("a document that is not plain text", "source")
+        elif self.type == "image":
+            raise unsupported("image input", "type")
         elif self.type not in NEEDED and self.type not in IGNORED:
             raise unsupported(f"content of type '{self.type}'", "type")
         return self
