@@ -17,7 +17,7 @@ from lmnb.chat.schema import STYLE, ready
 from lmnb.chat.tools import Tool
 from lmnb.errors import InvalidRequest
 
-__all__ = ["call_grammar", "tags"]
+__all__ = ["arguments_schema", "call_grammar", "tags"]
 
 MOST_CALLS = 16
 SPACE = r"SPACE: /[ \n]{1,16}/"
@@ -64,7 +64,7 @@ def call_grammar(
     for number, tool in enumerate(tools):
         begin = writer.text(tool.name + format.middle)
         if format.parameters is None:
-            arguments = "%json " + json.dumps(_json_schema(tool))
+            arguments = "%json " + json.dumps(arguments_schema(tool))
         else:
             arguments = _marked(writer, format.parameters, tool, rules, f"call_{number}")
         rules.append(f"call_{number}: {begin} {arguments} {writer.text(format.close)}")
@@ -123,7 +123,7 @@ def _until(close: str, writer: _Writer, rule: str) -> str:
     return f"{rule}[lazy]: /(?s:.*){end}/"
 
 
-def _json_schema(tool: Tool, schema: dict[str, Any] | None = None) -> dict[str, Any]:
+def arguments_schema(tool: Tool, schema: dict[str, Any] | None = None) -> dict[str, Any]:
     """A schema of the tool's for llguidance. What cannot be enforced is refused if the tool is
     strict, else left out: the rest still holds.
 
@@ -146,4 +146,4 @@ def _part(schema: Any, tool: Tool) -> dict[str, Any]:
     """One property's schema, which may refer to definitions at the tool's root."""
     own = dict(schema) if isinstance(schema, Mapping) else {}
     shared = {name: tool.schema[name] for name in ("$defs", "definitions") if name in tool.schema}
-    return _json_schema(tool, {**shared, **own})
+    return arguments_schema(tool, {**shared, **own})
