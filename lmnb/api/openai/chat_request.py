@@ -10,7 +10,14 @@ from pydantic_core import PydanticCustomError
 
 from lmnb.api.body import Body, Integer
 from lmnb.api.openai.response_format import FormatFields
-from lmnb.api.openai.sampling import INT64, NO_LIMIT, GenerationFields, token_limit, unsupported
+from lmnb.api.openai.sampling import (
+    INT64,
+    NO_LIMIT,
+    GenerationFields,
+    thinking_variables,
+    token_limit,
+    unsupported,
+)
 from lmnb.api.openai.tools import ToolFields
 from lmnb.chat.message import Message, Role, ToolCall
 from lmnb.service.request import GenerationRequest
@@ -152,9 +159,7 @@ class ChatRequest(GenerationFields, ToolFields, FormatFields):
         ]
 
     def _template_kwargs(self) -> dict[str, Any]:
-        effort = self.reasoning_effort
-        thinking = {"reasoning_effort": effort, "enable_thinking": effort not in ("none", "off")}
-        return {**(thinking if effort else {}), **self.chat_template_kwargs}
+        return {**thinking_variables(self.reasoning_effort), **self.chat_template_kwargs}
 
 
 def _continues(last: Message) -> bool:

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from lmnb.api.body import Body, Integer
 from lmnb.engine.options import Sampling
 
-__all__ = ["GenerationFields", "StreamOptions", "token_limit", "unsupported"]
+__all__ = ["GenerationFields", "StreamOptions", "thinking_variables", "token_limit", "unsupported"]
 
 INT32 = 2**31 - 1
 INT64 = 2**63 - 1
@@ -127,3 +127,10 @@ SAMPLED = [
 def token_limit(value: int | None) -> int | None:
     """-1 and numbers beyond any context mean: no limit."""
     return None if value is None or value == NO_LIMIT or value > INT32 else value
+
+
+def thinking_variables(effort: str | None) -> dict[str, Any]:
+    """What a chat template is told of the effort of reasoning that a caller asked for."""
+    if not effort:
+        return {}
+    return {"reasoning_effort": effort, "enable_thinking": effort not in ("none", "off")}

@@ -12,7 +12,14 @@ from lmnb.api.body import Body, Integer
 from lmnb.api.openai.responses.items import InputItem, ItemReference, Items, to_json
 from lmnb.api.openai.responses.text_format import TextOptions
 from lmnb.api.openai.responses.tools import ToolFields
-from lmnb.api.openai.sampling import INT64, NO_LIMIT, GenerationFields, token_limit, unsupported
+from lmnb.api.openai.sampling import (
+    INT64,
+    NO_LIMIT,
+    GenerationFields,
+    thinking_variables,
+    token_limit,
+    unsupported,
+)
 from lmnb.chat.message import Message
 from lmnb.service.request import GenerationRequest
 
@@ -141,6 +148,4 @@ class ResponseRequest(GenerationFields, ToolFields, ContextFields):
         )
 
     def _template_kwargs(self) -> dict[str, Any]:
-        effort = self.reasoning.effort
-        thinking = {"reasoning_effort": effort, "enable_thinking": effort not in ("none", "off")}
-        return {**(thinking if effort else {}), **self.chat_template_kwargs}
+        return {**thinking_variables(self.reasoning.effort), **self.chat_template_kwargs}
