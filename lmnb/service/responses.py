@@ -232,6 +232,7 @@ def _connect(name: str) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")  # readers and a writer of other servers at once
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA foreign_keys = ON")
+        db.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
         db.executescript(SCHEMA)
     except BaseException:
         db.close()

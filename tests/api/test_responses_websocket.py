@@ -18,6 +18,7 @@ from tests.api.conftest import KEY, Api
 from tests.api.test_responses import create, prompt
 from tests.scripted import Script
 
+PING = 9
 LAST = ("error", "response.completed", "response.incomplete", "response.failed")
 
 
@@ -196,3 +197,20 @@ async def test_a_connection_has_its_hour(api: Api, monkeypatch: pytest.MonkeyPat
         (error,) = await socket.receive()
         assert error["error"]["code"] == "websocket_connection_limit_reached"
         assert await socket.connection.read_message() is None
+
+
+async def test_a_silent_connection_is_kept_alive(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "PING_SECONDS", 0.02)
+    pings: list[bytes] = []
+    connection = await websocket_connect(request(api))
+    handle = connection.protocol._handle_message  # type: ignore[union-attr]
+
+    def listen(opcode: int, data: bytes) -> Any:
+        if opcode == PING:
+            pings.append(data)
+        return handle(opcode, data)
+
+    connection.protocol._handle_message = listen  # type: ignore[union-attr]
+    await asyncio.sleep(0.1)
+    connection.close()
+    assert pings

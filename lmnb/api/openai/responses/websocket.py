@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Literal
 
 import msgspec
+from tornado.ioloop import PeriodicCallback
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from lmnb.api.base import MAX_BODY_BYTES, ApiHandler, endpoint
@@ -50,7 +51,9 @@ class ResponsesSocket(ApiHandler, WebSocketHandler):  # type: ignore[misc]  # bo
 
     @property
     def ping_interval(self) -> float:
-        return PING_SECONDS
+        """None of Tornado's pings: it closes what does not answer, and synchronous clients answer
+        only while they read, not while they run a tool."""
+        return 0
 
     @endpoint
     async def get(self) -> None:  # type: ignore[override]
@@ -65,6 +68,8 @@ class ResponsesSocket(ApiHandler, WebSocketHandler):  # type: ignore[misc]  # bo
         self._lane: str | None = None
         self._worker = loop.create_task(self._work())
         self._clock = loop.call_later(LIFETIME_SECONDS, self._expire)
+        self._pings = PeriodicCallback(self._send_ping, PING_SECONDS * 1000)
+        self._pings.start()
         self.set_nodelay(True)
 
     def on_message(self, message: str | bytes) -> None:
@@ -78,6 +83,7 @@ class ResponsesSocket(ApiHandler, WebSocketHandler):  # type: ignore[misc]  # bo
         if self._worker is not None:
             self._worker.cancel()
             self._clock.cancel()
+            self._pings.stop()
 
     def on_connection_close(self) -> None:
         ApiHandler.on_connection_close(self)
@@ -151,10 +157,13 @@ class ResponsesSocket(ApiHandler, WebSocketHandler):  # type: ignore[misc]  # bo
         message["error"] = fields
         if self._lane is not None:
             message["stream_id"] = self._lane
-        try:
+        with suppress(WebSocketClosedError):
             self.write_message(msgspec.json.encode(message).decode())
-        except WebSocketClosedError:
-            pass
+
+    def _send_ping(self) -> None:
+        """For proxies, which end what is silent."""
+        with suppress(WebSocketClosedError):
+            WebSocketHandler.ping(self)
 
     def _expire(self) -> None:
         minutes = LIFETIME_SECONDS // 60
