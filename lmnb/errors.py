@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "AuthenticationError",
     "ContextLengthExceeded",
+    "DamagedModel",
     "EngineDied",
     "EngineError",
     "InvalidRequest",
@@ -116,6 +117,13 @@ class EngineError(LmnbError):
     """llama.cpp refused or failed a request that looked valid."""
 
     code = "engine_error"
+
+
+class DamagedModel(EngineError):
+    """The model computed what is no number. It will again."""
+
+    code = "model_damaged"
+    retryable = False
 
 
 class LoadFailed(EngineError):

@@ -23,7 +23,7 @@ from lmnb.engine.context import Logits
 from lmnb.engine.events import Alternative, TokenLogprob
 from lmnb.engine.options import Sampling
 from lmnb.engine.vocab import Tokens, Vocab
-from lmnb.errors import EngineError
+from lmnb.errors import DamagedModel, EngineError
 
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 _ADDRESS = ctypes.POINTER(lib.llama_token_data)
@@ -69,13 +69,13 @@ class Sampler:
         if self._greedy:
             best = int(logits.argmax())
             if logits[best] != logits[best]:
-                raise EngineError("The model computed NaN: its file is damaged.")
+                raise DamagedModel("The model computed NaN: its file is damaged.")
             return best if allowed is None else int(allowed[best])
         if self._top is not None:
             chosen = self._top.select(logits)
         else:
             if np.isnan(logits).any():
-                raise EngineError("The model computed NaN: its file is damaged.")
+                raise DamagedModel("The model computed NaN: its file is damaged.")
             chosen = np.arange(len(logits))
         candidates = np.empty(len(chosen), _CANDIDATE)
         candidates["id"] = chosen if allowed is None else allowed[chosen]
@@ -177,11 +177,11 @@ class _Shortlist:
         """Indices into `row`, in order."""
         if len(row) <= self._k:  # a grammar leaves few: all of them
             if np.isnan(row).any():
-                raise EngineError("The model computed NaN: its file is damaged.")
+                raise DamagedModel("The model computed NaN: its file is damaged.")
             return np.arange(len(row))
         best = row.max()
         if best != best:
-            raise EngineError("The model computed NaN: its file is damaged.")
+            raise DamagedModel("The model computed NaN: its file is damaged.")
         k = self._k
         for _ in range(8):
             chosen = np.flatnonzero(row > best - self._reach)
