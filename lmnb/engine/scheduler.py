@@ -221,7 +221,7 @@ class Scheduler:
         code = self.context.decode(self._batch)
         elapsed = perf_counter() - start
         self._inside += elapsed
-        if code == 2:
+        if code:
             self.threads.rest()
             return code
         self.threads.after(tokens, elapsed)
