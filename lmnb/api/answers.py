@@ -310,6 +310,14 @@ class Tokens(TypedDict):
 
 class Content(TypedDict):
     content: str
+    prompt: str
+
+
+class TokenizerInfo(TypedDict):
+    bos_token: str | None
+    eos_token: str | None
+    chat_template: str | None
+    model_max_length: int
 
 
 class Prompt(TypedDict):

@@ -114,6 +114,7 @@ OPERATIONS = (
     ),
     Operation("post", "/v1/tokenize", "Text to tokens", answers.Tokens, TokenizeRequest),
     Operation("post", "/v1/detokenize", "Tokens to text", answers.Content, DetokenizeRequest),
+    Operation("get", "/v1/tokenizer_info", "The tokenizer", answers.TokenizerInfo),
     Operation(
         "post", "/v1/apply-template", "Messages to a prompt", answers.Prompt, TemplateRequest
     ),

@@ -12,7 +12,12 @@ from lmnb.api.openai.completions import CompletionsHandler
 from lmnb.api.openai.embeddings import EmbeddingsHandler
 from lmnb.api.openai.models import ModelHandler, ModelsHandler
 from lmnb.api.openai.responses.routes import RESPONSES_ROUTES
-from lmnb.api.openai.tokenize import ApplyTemplateHandler, DetokenizeHandler, TokenizeHandler
+from lmnb.api.openai.tokenize import (
+    ApplyTemplateHandler,
+    DetokenizeHandler,
+    TokenizeHandler,
+    TokenizerInfoHandler,
+)
 from lmnb.api.openapi import OpenApiHandler
 from lmnb.api.rerank import RerankHandler
 
@@ -29,6 +34,7 @@ ROUTES: list[tuple[str, type[ApiHandler]]] = [
     *RESPONSES_ROUTES,
     (r"(?:/v1)?/tokenize/?", TokenizeHandler),
     (r"(?:/v1)?/detokenize/?", DetokenizeHandler),
+    (r"(?:/v1)?/tokenizer_info/?", TokenizerInfoHandler),
     (r"(?:/v1)?/apply-template/?", ApplyTemplateHandler),
     (r"/v1/messages/?", MessagesHandler),
     (r"/v1/messages/count_tokens/?", CountTokensHandler),

@@ -15,7 +15,7 @@ async def test_text_becomes_tokens_and_text_again(api: Api, prefix: str) -> None
     answer = (await api.post(f"{prefix}/tokenize", asked)).json()
     assert answer == {"tokens": [72, 195, 169], "count": 3, "max_model_len": 2048}
     back = await api.post(f"{prefix}/detokenize", {"model": api.model, "tokens": answer["tokens"]})
-    assert back.json() == {"content": "Hé"}
+    assert back.json() == {"content": "Hé", "prompt": "Hé"}
 
 
 async def test_pieces_are_text_or_where_they_are_half_a_character_bytes(api: Api) -> None:
@@ -37,13 +37,21 @@ async def test_messages_become_the_prompt_a_chat_would_have(api: Api) -> None:
     assert len(api.engine.requests) == 1, "nothing was computed for it"
 
 
-async def test_the_one_loaded_model_need_not_be_named(api: Api) -> None:
+async def test_the_one_model_need_not_be_named(api: Api) -> None:
+    answer = await api.post("/tokenize", {"content": "a"})
+    assert answer.json()["tokens"] == [97]
+    await api.post("/api/v1/models/load", {"model": api.model, "identifier": "other"})
     answer = await api.post("/tokenize", {"content": "a"})
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == "model"
-    await api.chat("Hi")
-    answer = await api.post("/tokenize", {"content": "a"})
-    assert answer.json()["tokens"] == [97]
+
+
+async def test_the_tokenizer_tells_what_lm_evaluation_harness_asks(api: Api) -> None:
+    info = (await api.client.get("/tokenizer_info")).json()
+    assert (info["bos_token"], info["eos_token"]) == ("<s>", "</s>")
+    assert "messages" in info["chat_template"]
+    asked = {"prompt": "ab", "add_special_tokens": False}
+    assert (await api.post("/tokenize", asked)).json()["tokens"] == [97, 98]
 
 
 @pytest.mark.parametrize(

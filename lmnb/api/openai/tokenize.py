@@ -1,4 +1,4 @@
-"""llama-server's helpers: text to tokens and back, and messages to the prompt a model is given."""
+"""Helpers that llama-server and vLLM have: text to tokens and back, messages to a prompt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lmnb.api.openai.sampling import INT32
 from lmnb.errors import InvalidRequest
 from lmnb.service.manager import ModelManager
 
-__all__ = ["ApplyTemplateHandler", "DetokenizeHandler", "TokenizeHandler"]
+__all__ = ["ApplyTemplateHandler", "DetokenizeHandler", "TokenizeHandler", "TokenizerInfoHandler"]
 
 Token = Annotated[Integer, Field(ge=0, le=INT32)]
 
@@ -48,7 +48,7 @@ class TokenizeHandler(ApiHandler):
     async def post(self) -> None:
         request = await self.read(TokenizeRequest)
         manager = self.services.manager
-        engine = (await manager.get(request.model or only_model(manager))).engine
+        engine = (await manager.get(request.model or await only_model(manager))).engine
         tokens = await engine.tokenize(
             request.content, add_special=request.add_special, parse_special=request.parse_special
         )
@@ -72,7 +72,7 @@ class DetokenizeHandler(ApiHandler):
     async def post(self) -> None:
         request = await self.read(DetokenizeRequest)
         manager = self.services.manager
-        engine = (await manager.get(request.model or only_model(manager))).engine
+        engine = (await manager.get(request.model or await only_model(manager))).engine
         unknown = [token for token in request.tokens if token >= engine.facts.n_vocab]
         if unknown:
             raise InvalidRequest(
@@ -81,7 +81,8 @@ class DetokenizeHandler(ApiHandler):
                 param="tokens",
                 code="invalid_value",
             )
-        self.reply({"content": await engine.detokenize(request.tokens)})
+        text = await engine.detokenize(request.tokens)
+        self.reply({"content": text, "prompt": text})
 
 
 class ApplyTemplateHandler(ApiHandler):
@@ -91,18 +92,44 @@ class ApplyTemplateHandler(ApiHandler):
     async def post(self) -> None:
         request = await self.read(TemplateRequest)
         services = self.services
-        request.model = request.model or only_model(services.manager)
+        request.model = request.model or await only_model(services.manager)
         _, prepared = await services.generations.prompt(request.choices()[0])
         self.reply({"prompt": "".join(span.text for span in prepared.prompt)})
 
 
-def only_model(manager: ModelManager) -> str:
-    """The one that is loaded: llama-server's clients name none."""
-    loaded = manager.loaded()
-    if len(loaded) == 1:
-        return loaded[0].id
+class TokenizerInfoHandler(ApiHandler):
+    """What vLLM tells of a tokenizer; lm-evaluation-harness then asks us for tokens, too."""
+
+    @endpoint
+    async def get(self) -> None:
+        manager = self.services.manager
+        name = self.get_query_argument("model", "") or await only_model(manager)
+        facts = (await manager.get(name)).engine.facts
+        self.reply(
+            {
+                "tokenizer_class": "lmnb",
+                "bos_token": facts.bos or None,
+                "eos_token": facts.eos or None,
+                "pad_token": None,
+                "chat_template": facts.chat_template,
+                "model_max_length": facts.context_length,
+                "vocab_size": facts.n_vocab,
+            }
+        )
+
+    head = get
+
+
+async def only_model(manager: ModelManager) -> str:
+    """The one that is loaded, or else the one that is here: clients of servers with one model name
+    none."""
+    names = [model.id for model in manager.loaded()]
+    if not names:
+        names = [record.id for record in await manager.list()]
+    if len(names) == 1:
+        return names[0]
     raise InvalidRequest(
-        f"Missing required parameter: 'model' ({len(loaded)} models are loaded).",
+        f"Missing required parameter: 'model' (one of {len(names)}).",
         param="model",
         code="missing_required_parameter",
     )
