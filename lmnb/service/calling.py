@@ -7,6 +7,7 @@ from lmnb.chat.grammar import ResponseFormat, either
 from lmnb.chat.harmony import MARKS, TRIGGER, harmony_grammar
 from lmnb.chat.tools import Tool, ToolChoice, callable_tools
 from lmnb.engine.options import Constraint
+from lmnb.errors import InvalidRequest
 from lmnb.service.manager import LoadedModel
 from lmnb.service.prompt import Prompt
 
@@ -26,6 +27,11 @@ async def call_constraint(
     callable_now = callable_tools(tools, choice)
     if not callable_now:
         return None
+    for tool in callable_now:
+        if tool.schema.get("type") != "object":
+            raise InvalidRequest(
+                f"The parameters of '{tool.name}' must be the schema of an object.", param="tools"
+            )
     if prompt.voice.harmony:
         return await _harmony(model, callable_now, choice) if answer is None else None
     form = prompt.voice.tool_use.format

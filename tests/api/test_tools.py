@@ -244,6 +244,13 @@ async def test_a_strict_tool_that_cannot_be_enforced_is_refused(api: Api) -> Non
     assert "'not'" in response.json()["error"]["message"]
 
 
+async def test_parameters_that_are_no_object_are_refused(api: Api) -> None:
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "array"}}}
+    response = await api.chat(tools=[tool])
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == "tools"
+
+
 async def test_the_older_functions_are_answered_in_their_own_form(api: Api) -> None:
     says(api, *CALL)
     functions = [WEATHER["function"]]
