@@ -8,7 +8,9 @@ from typing import Literal
 import numpy as np
 from llguidance import LLMatcher
 
-from lmnb.engine.grammars import Allowed, Grammars, too_complex
+from lmnb.engine.complaints import too_complex
+from lmnb.engine.grammars import Grammars
+from lmnb.engine.masks import Allowed
 from lmnb.engine.options import Constraint
 
 State = Literal["opening", "free", "held", "complete"]
@@ -44,6 +46,10 @@ class Guide:
         """False where the model must not end although no grammar holds it."""
         return not (self.state == "free" and self._constraint.final)
 
+    def begin(self) -> None:
+        """llama.cpp begins to compute: time for the masks."""
+        self._grammars.masks.begin()
+
     def allowed(self) -> Allowed | None:
         """The tokens that may come next; None: all. Waits for the mask, if it is not ready.
 
@@ -51,6 +57,7 @@ class Guide:
         """
         if self.state not in ("held", "opening"):
             return None
+        self.begin()
         allowed = self._mask.result() if self._mask is not None else np.empty(0, np.intp)
         if self.state == "opening":
             allowed = np.union1d(allowed, self._opening[:1])
@@ -78,7 +85,7 @@ class Guide:
             self.state = "free"
         elif self._mask is not None:
             both = self._matcher.try_consume_tokens([token]) == 1
-            self._mask = self._grammars.mask(self._matcher) if both else None
+            self._mask = self._grammars.masks.want(self._matcher) if both else None
         return True
 
     def _watch(self, token: int) -> bool:
@@ -114,4 +121,4 @@ class Guide:
 
     def _prepare(self) -> None:
         held = self.state in ("held", "opening")
-        self._mask = self._grammars.mask(self._matcher) if held else None
+        self._mask = self._grammars.masks.want(self._matcher) if held else None

@@ -217,6 +217,9 @@ class Scheduler:
     def _decode(self) -> int:
         tokens = self._batch.size
         self.context.set_threads(self.threads.before(tokens))
+        for sequence, *_ in self._scheduled:
+            if sequence.guide is not None:
+                sequence.guide.begin()
         start = perf_counter()
         code = self.context.decode(self._batch)
         elapsed = perf_counter() - start
