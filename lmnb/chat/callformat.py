@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from lmnb.chat.message import ToolCall
 
@@ -46,6 +47,8 @@ class CallFormat:
     separator: str = ""
     end: str = ""
     parameters: ParameterFormat | None = None
+    quote: str = ""
+    """Arguments are JSON but for bare keys, and strings between these marks (`bare.py`)."""
     parallel: bool = True
     """False: the model's template knows one call in an answer only."""
 
@@ -71,9 +74,11 @@ class CallFormat:
 
     def _arguments(self, call: ToolCall) -> str:
         form = self.parameters
-        if form is None:
+        if form is None and not self.quote:
             return call.arguments or "{}"
         arguments = json.loads(call.arguments or "{}")
+        if form is None:
+            return self._bare(arguments)[1:-1]
         return form.separator.join(
             form.open
             + key
@@ -85,6 +90,15 @@ class CallFormat:
             + form.close
             for key, value in arguments.items()
         )
+
+    def _bare(self, value: Any) -> str:
+        if isinstance(value, str):
+            return self.quote + value + self.quote
+        if isinstance(value, dict):
+            return "{" + ",".join(f"{key}:{self._bare(part)}" for key, part in value.items()) + "}"
+        if isinstance(value, list):
+            return "[" + ",".join(map(self._bare, value)) + "]"
+        return json.dumps(value)
 
 
 HERMES = CallFormat(

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lmnb.chat.arguments import kind
+from lmnb.chat.bare import bare_rules
 from lmnb.chat.callformat import ID, NUMBER, TAG, CallFormat, ParameterFormat
 from lmnb.chat.schema import STYLE, ready
 from lmnb.chat.tools import Tool
@@ -28,6 +29,7 @@ def tags(format: CallFormat) -> set[str]:
     """Texts in the format which may be tokens of their own."""
     form = format.parameters
     texts = [format.start, format.open, format.middle, format.close, format.separator, format.end]
+    texts.append(format.quote)
     if form is not None:
         texts += [form.open, form.middle, form.close, form.other_middle, form.separator]
     return {tag for text in texts for tag in TAG.findall(text)}
@@ -63,7 +65,11 @@ def call_grammar(
     ]
     for number, tool in enumerate(tools):
         begin = writer.text(tool.name + format.middle)
-        if format.parameters is None:
+        if format.quote:
+            arguments = f"call_{number}_a"
+            quote = f"<[{tokens[format.quote]}]>" if format.quote in tokens else None
+            rules += bare_rules(tool.schema, format.quote, quote, arguments)
+        elif format.parameters is None:
             arguments = "%json " + json.dumps(arguments_schema(tool))
         else:
             arguments = _marked(writer, format.parameters, tool, rules, f"call_{number}")

@@ -14,6 +14,7 @@ from lmnb.chat.arguments import (
     past,
     undecided,
 )
+from lmnb.chat.bare import BareArguments
 from lmnb.chat.callformat import CallFormat
 from lmnb.chat.deltas import Call, Content, Delta
 from lmnb.chat.tools import Tool
@@ -148,6 +149,8 @@ class CallReader:
     def _follows(self, at: int) -> bool | None:
         """Whether arguments stand at `at`; None while that is open."""
         form = self._format.parameters
+        if self._format.quote:
+            return True
         beginnings = ("{",) if form is None else (form.open, self._format.close)
         ends = [past(self._held, at, beginning) for beginning in beginnings]
         return True if max(ends) >= 0 else None if UNDECIDED in ends else False
@@ -155,7 +158,10 @@ class CallReader:
     def _start(self, tool: Tool, end: int, out: list[Delta]) -> None:
         form = self._format.parameters
         self._held = self._held[end:].lstrip()
-        self._arguments = JsonArguments() if form is None else MarkedArguments(form, tool.schema)
+        if self._format.quote:
+            self._arguments = BareArguments(self._format.quote)
+        else:
+            self._arguments = MarkedArguments(form, tool.schema) if form else JsonArguments()
         out.append(Call(self._count, name=tool.name))
         self._count += 1
         self._after_call = True

@@ -143,7 +143,8 @@ def _several(double: list[_Call], before: str, after: str) -> CallFormat | None:
     first, second = double
     between = first.after
     parameters, middle = None, _numbered(first.middle, second.middle)
-    if first.parameters is not None:
+    quote = _quote(first)
+    if first.parameters is not None and not quote:
         after_key, after_value, after_other = first.parameters
         p_close = _common_start(after_value, after)
         p_open = _common_end(middle, after_value[len(p_close) :])
@@ -171,7 +172,18 @@ def _several(double: list[_Call], before: str, after: str) -> CallFormat | None:
         separator=rest[: len(rest) - len(opening)],
         end=after[len(close) :],
         parameters=parameters,
+        quote=quote,
     )
+
+
+def _quote(call: _Call) -> str:
+    """The marks around strings, where the arguments are an object with bare keys."""
+    if call.parameters is None or not call.middle.endswith("{"):
+        return ""
+    after_key, after_value, after_other = call.parameters
+    quote = after_key.removeprefix(after_other)
+    bare = after_other == ":" and after_value.strip() == f"{quote},"
+    return quote if bare else ""
 
 
 def _after_question(text: str) -> str:

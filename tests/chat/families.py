@@ -125,7 +125,14 @@ _V3 = "<｜tool▁calls▁begin｜>{}<｜tool▁calls▁end｜>".format(
     )
 )
 
+_GEMMA4 = (
+    '<|tool_call>call:get_weather{city:<|"|>Łódź<|"|>,days:3}<tool_call|>'
+    '<|tool_call>call:get_weather{city:<|"|>A <b> "c"<|"|>,days:1,unit:<|"|>celsius<|"|>}<tool_call|>'
+    "<|tool_response>"
+)
+
 FAMILIES = {
+    "gemma-4": Family(_file("gemma-4"), _GEMMA4),
     "gemma-3": Family(GEMMA3, _HERMES),
     "smollm2": Family(SMOLLM2, _HERMES),
     "smollm3": Family(_file("smollm3"), _HERMES),

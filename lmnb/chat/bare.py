@@ -1,0 +1,149 @@
+"""Arguments in the way of Gemma 4: JSON with bare keys, and strings between marks of their own.
+
+{city:<|"|>Paris<|"|>,days:3,where:{zip:<|"|>75001<|"|>}}
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from lmnb.chat.arguments import resolved, undecided
+
+__all__ = ["BareArguments", "bare_rules"]
+
+_WORD = re.compile(r"[^\s,:{}\[\]<]+")
+_LITERAL = re.compile(r"true|false|null|-?[0-9.]+([eE][+-]?[0-9]+)?")
+
+
+class BareArguments:
+    """Goes out as JSON. Begins after the opening brace, and is over before the closing one."""
+
+    def __init__(self, quote: str) -> None:
+        self._quote = quote
+        self._depth = 0
+        self._in_string = False
+        self._begun = False
+
+    def take(self, text: str) -> tuple[str, int, bool]:
+        out, at, over = [] if self._begun else ["{"], 0, False
+        self._begun = True
+        while at < len(text) and not over:
+            written, used = self._string(text[at:]) if self._in_string else self._step(text[at:])
+            over = used < 0
+            if used == 0:
+                break
+            out.append(written)
+            at += max(used, 0)
+        return "".join(out), at, over
+
+    def finish(self, text: str) -> tuple[str, int]:
+        if self._in_string:
+            return _escaped(text), len(text)
+        return "", 0
+
+    def _step(self, text: str) -> tuple[str, int]:
+        """(JSON, characters used); 0 where more must come first, -1 where the arguments are over."""
+        if text[0].isspace():
+            return "", 1
+        if text.startswith(self._quote):
+            self._in_string = True
+            return '"', len(self._quote)
+        if self._quote.startswith(text):
+            return "", 0
+        if text[0] in "{[":
+            self._depth += 1
+            return text[0], 1
+        if text[0] in "}]" and self._depth:
+            self._depth -= 1
+            return text[0], 1
+        if text[0] in ",:":
+            return f"{text[0]} ", 1
+        word = _WORD.match(text)
+        if word is None:
+            return "}", -1
+        follows = text[word.end() :].lstrip()
+        if not follows:
+            return "", 0
+        is_key = follows[0] == ":"
+        if not is_key and _LITERAL.fullmatch(word[0]):
+            return word[0], word.end()
+        return json.dumps(word[0], ensure_ascii=False), word.end()
+
+    def _string(self, text: str) -> tuple[str, int]:
+        at = text.find(self._quote)
+        if at >= 0:
+            self._in_string = False
+            return _escaped(text[:at]) + '"', at + len(self._quote)
+        ready = len(text) - undecided(text, self._quote)
+        return _escaped(text[:ready]), ready
+
+
+def _escaped(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def bare_rules(
+    schema: Mapping[str, Any], quote: str, quote_token: str | None, name: str
+) -> list[str]:
+    """Lark rules: `name` is what stands between the braces of an object of this schema.
+
+    `quote_token` is the quote where it is a token, as Lark.
+    """
+    return _Rules(schema, quote, quote_token).object(schema, name)
+
+
+class _Rules:
+    def __init__(self, root: Mapping[str, Any], quote: str, token: str | None) -> None:
+        self._root = root
+        self._quote = token or json.dumps(quote)
+        escaped = re.escape(quote).replace("/", r"\/")
+        self._rest = f"/(?s:.*)/ {token}" if token else f"/(?s:.*){escaped}/"
+        self._lazy = "" if token else "[lazy]"
+
+    def object(self, schema: Mapping[str, Any], name: str, depth: int = 6) -> list[str]:
+        """Required keys first to last, others where they belong, commas between those there are."""
+        properties = schema.get("properties")
+        properties = properties if isinstance(properties, Mapping) else {}
+        required = schema.get("required") or ()
+        rules, first, after = [], '""', '""'
+        for number, (key, part) in reversed(list(enumerate(properties.items()))):
+            rule = f"{name}_{number}"
+            rules += self.value(part, f"{rule}_v", depth)
+            rules.append(f'{rule}: {json.dumps(key)} ":" {rule}_v')
+            may_miss = "" if key in required else "?"
+            with_after = f"{rule}_after"
+            rules.append(f"{with_after}: {after}")
+            first = f"{rule} {with_after}" + ("" if key in required else f" | {first}")
+            after = f'("," {rule}){may_miss} {with_after}'
+            rules.append(f"{rule}_first: {first}")
+            first = f"{rule}_first"
+        return [*rules, f"{name}: {first}"]
+
+    def value(self, schema: Any, name: str, depth: int) -> list[str]:
+        schema = schema if isinstance(schema, Mapping) else {}
+        if isinstance(reference := schema.get("$ref"), str) and depth:
+            return self.value(resolved(reference, self._root), name, depth - 1)
+        values = schema.get("enum")
+        if isinstance(values, list) and values and all(isinstance(v, str) for v in values):
+            options = " | ".join(json.dumps(value) for value in values)
+            return [f"{name}: {self._quote} ({options}) {self._quote}"]
+        kind = schema.get("type")
+        if kind == "string":
+            return [f"{name}_s{self._lazy}: {self._rest}", f"{name}: {self._quote} {name}_s"]
+        if kind in ("integer", "number", "boolean", "null"):
+            return [f"{name}: %json {json.dumps(dict(schema))}"]
+        if kind == "array" and depth:
+            items = self.value(schema.get("items"), f"{name}_i", depth - 1)
+            return [*items, f'{name}: "[" ({name}_i ("," {name}_i)*)? "]"']
+        if kind == "object" and schema.get("properties") and depth:
+            return [*self.object(schema, f"{name}_o", depth - 1), f'{name}: "{{" {name}_o "}}"']
+        return [
+            f"{name}_s{self._lazy}: {self._rest}",
+            f"{name}_k: /[a-zA-Z0-9_.-]+/",
+            f"{name}: {self._quote} {name}_s | /-?[0-9]+(\\.[0-9]+)?/"
+            f' | "true" | "false" | "null" | "[" ({name} ("," {name})*)? "]"'
+            f' | "{{" ({name}_k ":" {name} ("," {name}_k ":" {name})*)? "}}"',
+        ]

@@ -1,0 +1,91 @@
+"""Gemma 4's arguments: keys without quotes, strings between marks of their own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lmnb.chat.bare import BareArguments, bare_rules
+
+from .test_tool_formats import accepts
+
+Q = '<|"|>'
+
+
+def read(*chunks: str) -> tuple[str, str]:
+    """(JSON, what was left) of arguments that come in `chunks`."""
+    reader, held, json_, over = BareArguments(Q), "", "", False
+    for chunk in chunks:
+        held += chunk
+        if not over:
+            out, used, over = reader.take(held)
+            json_, held = json_ + out, held[used:]
+    if not over:
+        out, used = reader.finish(held)
+        json_, held = json_ + out, held[used:]
+    return json_, held
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("}", {}),
+        (f"a:{Q}x{Q}}}", {"a": "x"}),
+        (f'a:{Q}"q" \\ \n{{,}}{Q}}}', {"a": '"q" \\ \n{,}'}),
+        ("a:1,b:-2.5e3,c:true,d:null}", {"a": 1, "b": -2500.0, "c": True, "d": None}),
+        (f"a:[{Q}x{Q},{Q}y{Q}],b:[]}}", {"a": ["x", "y"], "b": []}),
+        (f"a:{{b:{{{Q}c{Q}:1}}}}}}", {"a": {"b": {"c": 1}}}),
+        ("a : 1 , b: word}", {"a": 1, "b": "word"}),
+    ],
+)
+def test_they_become_json_however_they_are_cut(text: str, value: Any) -> None:
+    for chunks in ([text], text, [text[:3], text[3:]]):
+        json_, left = read(*chunks)
+        assert json.loads(json_) == value
+        assert left == "}"
+
+
+def test_strings_come_as_they_are_generated() -> None:
+    assert read(f"a:{Q}Par") == ('{"a": "Par', "")
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "a": {"type": "string"},
+        "b": {"type": "array", "items": {"type": "integer"}},
+        "c": {"$ref": "#/$defs/place"},
+        "d": {},
+    },
+    "required": ["b"],
+    "$defs": {
+        "place": {"type": "object", "properties": {"x": {"type": "number"}}, "required": ["x"]}
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [
+        ("b:[1,2]", True),
+        (f"a:{Q}x{Q},b:[]", True),
+        ("b:[1],c:{x:1.5}", True),
+        (f"b:[1],d:{{k:[{Q}x{Q},true]}}", True),
+        (f"a:{Q}x{Q}", False),
+        (f"b:[{Q}x{Q}]", False),
+        ("b:[1],c:{}", False),
+        ("b:[1],e:1", False),
+        ("", False),
+    ],
+)
+def test_the_grammar_follows_the_schema(text: str, valid: bool) -> None:
+    grammar = "\n".join(["start: args", *bare_rules(SCHEMA, Q, None, "args")])
+    assert accepts(grammar, text) == valid
+
+
+def test_a_schema_may_refer_to_itself() -> None:
+    node: dict[str, Any] = {"type": "object", "properties": {"next": {"$ref": "#"}}}
+    grammar = "\n".join(["start: args", *bare_rules(node, Q, None, "args")])
+    assert accepts(grammar, "next:{next:{}}")
