@@ -59,6 +59,12 @@ async def test_jupyters_token_is_the_key_of_anthropics_clients_too(
     assert message(caught.value)["type"] == "authentication_error"
 
 
+async def test_jupyters_metrics_have_ours(jp_fetch: Any) -> None:
+    await jp_fetch("lmnb", "v1", "chat", "completions", method="POST", body=CHAT)
+    figures = (await jp_fetch("metrics")).body.decode()
+    assert f'lmnb_requests_total{{model="{MODEL}",reason="stop"}}' in figures
+
+
 async def test_a_stream_passes_event_by_event(jp_fetch: Any) -> None:
     parts: list[bytes] = []
     body = json.dumps({**json.loads(CHAT), "stream": True})

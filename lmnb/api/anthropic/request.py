@@ -41,7 +41,7 @@ class ToolSpec(Body):
     """A tool of the client's own. Those that Anthropic runs on its servers cannot be had here."""
 
     type: str = "custom"
-    name: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,128}$")]
     description: str = ""
     input_schema: dict[str, Any] | None = None
     strict: bool = False
