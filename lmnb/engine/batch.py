@@ -53,10 +53,6 @@ class Batch:
         self._logits[end - logits : end] = 1
         self.size = end
 
-    def ask_all(self) -> None:
-        """Ask for what every token computes, not only the last: pooled vectors are made of all."""
-        self._logits[: self.size] = 1
-
     def add_one(self, token: int, position: int, lane: int) -> None:
         """Append one token and ask for its logits: the hot path of decoding."""
         i = self.size

@@ -23,6 +23,8 @@ Tokens = Annotated[list[Token], Field(min_length=1)]
 OneOrMore = Text | Tokens | Annotated[list[Text | Tokens], Field(min_length=1)]
 """What `_inputs` takes: for the description."""
 
+QUICK_BYTES = 32 * 1024
+"""More than that is written in a thread: other streams go on."""
 Encoding = Literal["float", "base64"]
 
 
@@ -71,7 +73,10 @@ class EmbeddingsHandler(ApiHandler):
             vectors = await embed(
                 self.services.manager, request.model, request.input, request.dimensions
             )
-            data = await asyncio.to_thread(_entries, vectors, request.encoding_format)
+            if len(vectors.data) > QUICK_BYTES:
+                data = await asyncio.to_thread(_entries, vectors, request.encoding_format)
+            else:
+                data = _entries(vectors, request.encoding_format)
         usage = {"prompt_tokens": vectors.tokens, "total_tokens": vectors.tokens}
         self.reply({"object": "list", "data": data, "model": vectors.model, "usage": usage})
 
