@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from lmnb.chat.callformat import CallFormat, written_by_hand
+from lmnb.chat.callformat import PHI, CallFormat, written_by_hand
 from lmnb.chat.learning import NAMES, RESULT, TOOLS, USER, calls, learn
 from lmnb.chat.message import Message, ToolCall
 from lmnb.chat.template import ChatTemplate
@@ -34,13 +34,16 @@ class ToolUse:
         self._template = template
         learnt = learn(self._render)
         self.shows_calls = learnt is not None
-        self.shows_tools = self._shows([_ASK], NAMES[0])
         self.format: CallFormat = learnt or written_by_hand(template.source)
+        # A template that shows tools for calls of a kind we do not know is of no use.
+        known = any(lead in template.source for lead in self.format.leads) or self.format is PHI
+        self.shows_tools = (self.shows_calls or known) and self._shows([_ASK], NAMES[0])
         answer = Message("assistant", "", tool_calls=calls(1))
         result = Message("tool", RESULT, tool_call_id=answer.tool_calls[0].id)
         told = answer if self.shows_calls else self._told(answer)
-        known = self.shows_calls or self.shows_tools
-        self.shows_results = known and self._shows([_ASK, told, result], RESULT)
+        self.shows_results = (self.shows_calls or self.shows_tools) and self._shows(
+            [_ASK, told, result], RESULT
+        )
         long = Message("assistant", "", tool_calls=(replace(calls(1)[0], id=LONG_ID),))
         self._short_ids = self.shows_calls and not self._shows([_ASK, long], NAMES[0])
         plain = Tool(NAMES[0], "", {"properties": {"key": {"type": "string"}}}).to_json()
@@ -81,10 +84,11 @@ class ToolUse:
         """One turn that shows how it is done: the smallest models do not call without it. They
         call too much with it; an example of an answer beside it, or of a result, undoes it.
         """
-        call = ToolCall("", "get_time", '{"city": "Oslo"}')
+        call = ToolCall("example00", "get_time", '{"city": "Oslo"}')
+        answer = Message("assistant", "", tool_calls=(call,))
         return [
             Message("user", "What time is it in Oslo?"),
-            Message("assistant", self.format.write([call])),
+            answer if self.shows_calls else self._told(answer),
         ]
 
     def _told(self, message: Message) -> Message:
