@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import lmnb.api.answers as answers
 import lmnb.api.lmstudio.v1 as lmstudio
+from lmnb.api.answers import anthropic, chat, helpers, models, responses
 from lmnb.api.anthropic.request import CountRequest, MessagesRequest
 from lmnb.api.body import Body
 from lmnb.api.openai.chat_request import ChatRequest
@@ -37,19 +37,19 @@ class Operation:
     streams: bool = False
     """With `"stream": true`, events are the answer."""
     public: bool = False
-    error: Any = answers.Error
+    error: Any = helpers.Error
 
 
 OPERATIONS = (
-    Operation("get", "/health", "Is anybody there", answers.Health, public=True),
+    Operation("get", "/health", "Is anybody there", models.Health, public=True),
     Operation("get", "/metrics", "Figures for Prometheus", None),
-    Operation("get", "/v1/models", "Everything that can be run", answers.ModelList),
-    Operation("get", "/v1/models/{id}", "One model", answers.Model),
+    Operation("get", "/v1/models", "Everything that can be run", models.ModelList),
+    Operation("get", "/v1/models/{id}", "One model", models.Model),
     Operation(
         "post",
         "/v1/chat/completions",
         "Continue a conversation",
-        answers.ChatCompletion,
+        chat.ChatCompletion,
         ChatRequest,
         streams=True,
     ),
@@ -57,7 +57,7 @@ OPERATIONS = (
         "post",
         "/v1/completions",
         "Continue a text",
-        answers.Completion,
+        chat.Completion,
         CompletionRequest,
         streams=True,
     ),
@@ -65,82 +65,82 @@ OPERATIONS = (
         "post",
         "/v1/responses",
         "Continue a conversation, and keep it",
-        answers.Response,
+        responses.Response,
         ResponseRequest,
         streams=True,
     ),
-    Operation("get", "/v1/responses/{id}", "A kept response", answers.Response),
-    Operation("delete", "/v1/responses/{id}", "Forget a response", answers.Deleted),
-    Operation("get", "/v1/responses/{id}/input_items", "What it answered", answers.Items),
-    Operation("post", "/v1/responses/{id}/cancel", "Stop it in the background", answers.Response),
+    Operation("get", "/v1/responses/{id}", "A kept response", responses.Response),
+    Operation("delete", "/v1/responses/{id}", "Forget a response", responses.Deleted),
+    Operation("get", "/v1/responses/{id}/input_items", "What it answered", responses.Items),
+    Operation("post", "/v1/responses/{id}/cancel", "Stop it in the background", responses.Response),
     Operation(
         "post",
         "/v1/responses/input_tokens",
         "How long the prompt would be",
-        answers.InputTokens,
+        responses.InputTokens,
         ResponseRequest,
     ),
     Operation(
         "post",
         "/v1/responses/compact",
         "What was said, made short",
-        answers.Compaction,
+        responses.Compaction,
         ResponseRequest,
     ),
     Operation(
-        "post", "/v1/conversations", "Begin a conversation", answers.Conversation, NewConversation
+        "post", "/v1/conversations", "Begin a conversation", responses.Conversation, NewConversation
     ),
-    Operation("get", "/v1/conversations/{id}", "A conversation", answers.Conversation),
+    Operation("get", "/v1/conversations/{id}", "A conversation", responses.Conversation),
     Operation(
         "post",
         "/v1/conversations/{id}",
         "Change what is noted of it",
-        answers.Conversation,
+        responses.Conversation,
         ConversationUpdate,
     ),
-    Operation("delete", "/v1/conversations/{id}", "Forget a conversation", answers.Deleted),
-    Operation("get", "/v1/conversations/{id}/items", "What was said", answers.Items),
-    Operation("post", "/v1/conversations/{id}/items", "Add to it", answers.Items, NewItems),
-    Operation("get", "/v1/conversations/{id}/items/{item_id}", "One item", answers.Object),
+    Operation("delete", "/v1/conversations/{id}", "Forget a conversation", responses.Deleted),
+    Operation("get", "/v1/conversations/{id}/items", "What was said", responses.Items),
+    Operation("post", "/v1/conversations/{id}/items", "Add to it", responses.Items, NewItems),
+    Operation("get", "/v1/conversations/{id}/items/{item_id}", "One item", dict[str, Any]),
     Operation(
         "delete",
         "/v1/conversations/{id}/items/{item_id}",
         "Take an item out",
-        answers.Conversation,
+        responses.Conversation,
     ),
-    Operation("post", "/v1/embeddings", "Texts as vectors", answers.Embeddings, EmbeddingsRequest),
+    Operation("post", "/v1/embeddings", "Texts as vectors", helpers.Embeddings, EmbeddingsRequest),
     Operation(
-        "post", "/v1/rerank", "Documents, the best answer first", answers.Ranking, RerankRequest
+        "post", "/v1/rerank", "Documents, the best answer first", helpers.Ranking, RerankRequest
     ),
-    Operation("post", "/v1/tokenize", "Text to tokens", answers.Tokens, TokenizeRequest),
-    Operation("post", "/v1/detokenize", "Tokens to text", answers.Content, DetokenizeRequest),
-    Operation("get", "/v1/tokenizer_info", "The tokenizer", answers.TokenizerInfo),
+    Operation("post", "/v1/tokenize", "Text to tokens", helpers.Tokens, TokenizeRequest),
+    Operation("post", "/v1/detokenize", "Tokens to text", helpers.Content, DetokenizeRequest),
+    Operation("get", "/v1/tokenizer_info", "The tokenizer", helpers.TokenizerInfo),
     Operation(
-        "post", "/v1/apply-template", "Messages to a prompt", answers.Prompt, TemplateRequest
+        "post", "/v1/apply-template", "Messages to a prompt", helpers.Prompt, TemplateRequest
     ),
     Operation(
         "post",
         "/v1/messages",
         "Continue a conversation, in Anthropic's dialect",
-        answers.AnthropicMessage,
+        anthropic.AnthropicMessage,
         MessagesRequest,
         streams=True,
-        error=answers.AnthropicError,
+        error=anthropic.AnthropicError,
     ),
     Operation(
         "post",
         "/v1/messages/count_tokens",
         "How long the prompt would be",
-        answers.TokenCount,
+        anthropic.TokenCount,
         CountRequest,
-        error=answers.AnthropicError,
+        error=anthropic.AnthropicError,
     ),
-    Operation("get", "/api/v1/models", "Models on disk and loaded", answers.NativeModelList),
+    Operation("get", "/api/v1/models", "Models on disk and loaded", models.NativeModelList),
     Operation(
         "post",
         "/api/v1/models/load",
         "Load a model",
-        answers.ModelLoad,
+        models.ModelLoad,
         lmstudio.LoadRequest,
         streams=True,
     ),
@@ -148,15 +148,15 @@ OPERATIONS = (
         "post",
         "/api/v1/models/unload",
         "Unload a model",
-        answers.ModelUnload,
+        models.ModelUnload,
         lmstudio.UnloadRequest,
     ),
     Operation(
         "post",
         "/api/v1/models/import",
         "Bring a file among the models",
-        answers.NativeModel,
+        models.NativeModel,
         lmstudio.ImportRequest,
     ),
-    Operation("get", "/api/v1/status", "Server, models, machine", answers.Status),
+    Operation("get", "/api/v1/status", "Server, models, machine", models.Status),
 )

@@ -1,0 +1,79 @@
+"""What is here, what is loaded, and the server itself."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+Object = dict[str, Any]
+
+
+class Health(TypedDict):
+    status: Literal["ok"]
+
+
+class Model(TypedDict):
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+    context_length: int | None
+    state: Literal["loaded", "not-loaded"]
+
+
+class ModelList(TypedDict):
+    object: Literal["list"]
+    data: list[Model]
+
+
+class Quantization(TypedDict):
+    name: str | None
+    bits_per_weight: float | None
+
+
+class Instance(TypedDict):
+    id: str
+    config: Object
+
+
+class NativeModel(TypedDict):
+    """LM Studio's description of a model."""
+
+    type: Literal["llm", "embedding"]
+    publisher: str | None
+    key: str
+    display_name: str
+    architecture: str | None
+    quantization: Quantization
+    size_bytes: int
+    params_string: str | None
+    loaded_instances: list[Instance]
+    max_context_length: int | None
+    format: Literal["gguf"]
+    capabilities: Object
+    path: str
+
+
+class NativeModelList(TypedDict):
+    models: list[NativeModel]
+
+
+class ModelLoad(TypedDict):
+    type: Literal["llm", "embedding"]
+    instance_id: str
+    load_time_seconds: float
+    status: Literal["loaded"]
+    load_config: NotRequired[Object]
+
+
+class ModelUnload(TypedDict):
+    instance_id: str
+
+
+class Status(TypedDict):
+    version: str
+    uptime_seconds: float
+    base_url: str
+    loaded: list[Object]
+    machine: Object
