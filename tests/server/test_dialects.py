@@ -164,6 +164,30 @@ def test_scores_of_a_prompt_are_those_of_writing_it(server: Server) -> None:
     assert choice.logprobs.token_logprobs[-8:] == pytest.approx(expected, abs=0.1)
 
 
+def test_a_model_that_cannot_fill_in_says_so(http: httpx.Client) -> None:
+    body = {"model": MODEL, "prompt": "def f(", "suffix": "): pass"}
+    refusal = http.post("/v1/completions", json=body)
+    assert refusal.status_code == 400
+    assert refusal.json()["error"]["param"] == "suffix"
+
+
+def test_claude_codes_beta_requests_are_answered(claude: anthropic.Anthropic) -> None:
+    cache: Any = {"type": "ephemeral"}
+    answer = claude.beta.messages.create(
+        model=MODEL,
+        max_tokens=4,
+        system=[{"type": "text", "text": "Be brief.", "cache_control": cache}],
+        messages=[
+            {"role": "user", "content": [{"type": "text", "text": "Hi", "cache_control": cache}]}
+        ],
+        betas=["claude-code-20250219", "interleaved-thinking-2025-05-14"],
+        metadata={"user_id": "somebody"},
+        thinking={"type": "enabled", "budget_tokens": 1024},
+    )
+    assert answer.content[0].type == "text"
+    assert answer.usage.output_tokens <= 4
+
+
 def test_tokens_of_a_real_model(http: httpx.Client) -> None:
     text = "Grüße 🤗 <|im_start|>"
     asked = {"model": MODEL, "content": text, "with_pieces": True}
