@@ -20,6 +20,7 @@ from lmnb.engine.masks import Masks
 from lmnb.engine.options import Constraint
 from lmnb.engine.tokenizer import tokenizer
 from lmnb.engine.vocab import Vocab
+from lmnb.errors import EngineError, LmnbError
 
 MAX_CHARACTERS = 1 << 18
 KEPT, KEPT_CHARACTERS = 16, 1 << 15
@@ -61,7 +62,12 @@ class Grammars:
         return self._tokenizer.greedy_tokenize(text)
 
     def _compile(self, grammar: str) -> LLMatcher:
-        known = self._compiled.pop(grammar, None) or self._new(grammar)
+        try:
+            known = self._compiled.pop(grammar, None) or self._new(grammar)
+        except LmnbError:
+            raise
+        except BaseException as error:  # a panic of llguidance's is not an Exception
+            raise EngineError(f"The grammar could not be compiled: {error}") from error
         if len(grammar) > KEPT_CHARACTERS:
             return known
         self._compiled[grammar] = known

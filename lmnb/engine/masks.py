@@ -9,7 +9,7 @@ from llguidance import LLMatcher
 from numpy.typing import NDArray
 
 from lmnb.engine.complaints import too_complex
-from lmnb.errors import EngineError
+from lmnb.errors import EngineError, LmnbError
 
 Allowed = NDArray[np.intp]
 """Ids of the tokens that may come next, in order."""
@@ -46,8 +46,10 @@ class Masks:
         for matcher, future in wanted:
             try:
                 future.set_result(self.allowed(matcher))
-            except BaseException as error:  # a panic of llguidance's is none of Exception
+            except LmnbError as error:
                 future.set_exception(error)
+            except BaseException as error:  # a panic of llguidance's is not an Exception
+                future.set_exception(EngineError(f"llguidance failed: {error}"))
 
     def bits(self, matcher: LLMatcher) -> NDArray[np.uint32]:
         """llguidance's own form: one bit for each token."""

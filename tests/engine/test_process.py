@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from lmnb.engine.events import Accepted, Delta, Finished
-from lmnb.engine.options import EngineRequest, LoadOptions, LoraAdapter, Sampling, Span
+from lmnb.engine.options import Constraint, EngineRequest, LoadOptions, LoraAdapter, Sampling, Span
 from lmnb.engine.process import start_engine
 from lmnb.errors import ContextLengthExceeded, EngineDied, LoadFailed, ServiceClosed
 
@@ -47,6 +47,23 @@ def wait_until(condition, seconds=15):
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.02)
+
+
+def test_a_constrained_sequence_leaves_no_process_behind(smollm2):
+    """Grammars are inspected in a child of the engine's process."""
+
+    async def main():
+        async with engine(smollm2) as running:
+            wanted = request(constraint=Constraint(grammar='start: "yes" | "no"'))
+            events = await collect(running.submit(wanted))
+            children = psutil.Process(running.pid).children()
+            running.kill()
+            return events, children
+
+    events, children = asyncio.run(main())
+    assert "".join(e.text for e in events if isinstance(e, Delta | Finished)) in ("yes", "no")
+    assert children
+    wait_until(lambda: all(gone(child.pid) for child in children))
 
 
 def test_a_sequence_is_accepted_told_and_finished(smollm2):
