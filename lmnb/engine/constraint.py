@@ -47,7 +47,7 @@ class Guide:
         return not (self.state == "free" and self._constraint.final)
 
     def begin(self) -> None:
-        """llama.cpp begins to compute: time for the masks."""
+        """llama.cpp begins to compute, and a processor is left: time for the masks."""
         self._grammars.masks.begin()
 
     def allowed(self) -> Allowed | None:
@@ -57,7 +57,7 @@ class Guide:
         """
         if self.state not in ("held", "opening"):
             return None
-        self.begin()
+        self._grammars.masks.finish()
         allowed = self._mask.result() if self._mask is not None else np.empty(0, np.intp)
         if self.state == "opening":
             allowed = np.union1d(allowed, self._opening[:1])

@@ -16,7 +16,7 @@ def usable_cores() -> int:
     The least of: the processor affinity, the physical cores, a container's quota (cgroup v2
     `cpu.max`), and the `CPU_LIMIT` that JupyterHub sets.
     """
-    limits = [float(_affinity()), float(psutil.cpu_count(logical=False) or math.inf)]
+    limits = [float(usable_processors()), float(psutil.cpu_count(logical=False) or math.inf)]
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         limits.append(float(quota) / float(period))
@@ -29,7 +29,8 @@ def usable_cores() -> int:
     return max(1, math.ceil(min(limits)))
 
 
-def _affinity() -> int:
+def usable_processors() -> int:
+    """Those this process may run on, as the system counts them: two for a core with hyper-threads."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows

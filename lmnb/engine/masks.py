@@ -1,4 +1,9 @@
-"""Which tokens grammars allow next: computed for all sequences at once, while llama.cpp computes."""
+"""Which tokens grammars allow next: computed for all sequences while llama.cpp computes, or after.
+
+Beside llama.cpp is better where a processor is left for it. Where llama.cpp has them all its threads
+wait for one another at hundreds of barriers a step, and one that gives way to a mask stops them all: there
+masks take their 15 to 100 us each after the step (measured in docs/architecture.md).
+"""
 
 from __future__ import annotations
 
@@ -17,9 +22,7 @@ Allowed = NDArray[np.intp]
 
 class Masks:
     """One thread, which gets one job a step: handing over each mask would cost more than it takes.
-
-    llguidance releases the GIL; a mask takes 15 us where little is allowed, some hundred where much is.
-    """
+    llguidance releases the GIL."""
 
     def __init__(self, vocabulary: int) -> None:
         self._size = vocabulary
@@ -30,17 +33,22 @@ class Masks:
         self._thread.shutdown(cancel_futures=True)
 
     def want(self, matcher: LLMatcher) -> Future[Allowed]:
-        """What may come next; computed once `begin` is called. `matcher` is not to be touched until
+        """What may come next; computed by `begin` or `finish`. `matcher` is not to be touched until
         then. The future raises InvalidRequest when the grammar proves too complex."""
         future: Future[Allowed] = Future()
         self._wanted.append((matcher, future))
         return future
 
     def begin(self) -> None:
-        """Compute all that is wanted, in the thread."""
+        """Compute all that is wanted in the thread: llama.cpp begins too."""
         if self._wanted:
             wanted, self._wanted = self._wanted, []
             self._thread.submit(self._compute, wanted)
+
+    def finish(self) -> None:
+        """Compute here and now what the thread was not asked for."""
+        wanted, self._wanted = self._wanted, []
+        self._compute(wanted)
 
     def _compute(self, wanted: list[tuple[LLMatcher, Future[Allowed]]]) -> None:
         for matcher, future in wanted:

@@ -11,6 +11,7 @@ import numpy as np
 from lmnb.engine.batch import Batch
 from lmnb.engine.cache import WORTHWHILE, KVCache, Lane, common_prefix
 from lmnb.engine.context import Context, Logits
+from lmnb.engine.cpu import usable_processors
 from lmnb.engine.events import (
     EngineStatus,
     Failed,
@@ -47,6 +48,7 @@ class Scheduler:
         self.context = context
         self.cache = cache
         self.threads = threads
+        self._processors = usable_processors()
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
         self._batch = Batch(context.batch_size)
@@ -217,9 +219,10 @@ class Scheduler:
     def _decode(self) -> int:
         tokens = self._batch.size
         self.context.set_threads(self.threads.before(tokens))
-        for sequence, *_ in self._scheduled:
-            if sequence.guide is not None:
-                sequence.guide.begin()
+        if self.context.threads < self._processors:
+            for sequence, *_ in self._scheduled:
+                if sequence.guide is not None:
+                    sequence.guide.begin()
         start = perf_counter()
         code = self.context.decode(self._batch)
         elapsed = perf_counter() - start
