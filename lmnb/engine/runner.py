@@ -105,7 +105,8 @@ class Runner:
         prepared = [
             self._prepared(id) for id, entry in [*self._preparing.items()] if entry[2].done()
         ]
-        return prepared + self.scheduler.step()
+        # Those who wait to be accepted hear it before the step that reads their prompts.
+        return prepared or self.scheduler.step()
 
     def status(self) -> EngineStatus:
         return self.scheduler.status()
