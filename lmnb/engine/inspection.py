@@ -11,6 +11,7 @@ Run as `python -m lmnb.engine.inspection`: a length and a grammar in, a length a
 from __future__ import annotations
 
 import contextlib
+import signal
 import struct
 import subprocess
 import sys
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 SECONDS = 5.0
 """For one grammar. The worst honest one known takes a tenth of that."""
-BYTES = 2 << 30
+BYTES = 1 << 30
 STACK_BYTES = 256 << 20
 """Reserved, not used: up to 10 KB for each step from a rule to the next."""
 
@@ -109,8 +110,16 @@ def _serve() -> None:
     from llguidance import LLMatcher
 
     while (grammar := _read(sys.stdin.buffer)) is not None:
+        _alarm(SECONDS + 1)  # should the parent, which watches the time, be gone
         failed, messages = LLMatcher.validate_grammar_with_warnings(grammar, limits=limits())
+        _alarm(0)
         _write(sys.stdout.buffer, messages[0] if failed else "")
+
+
+def _alarm(seconds: float) -> None:
+    """End this process after so long. 0: do not. Not on Windows."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 if __name__ == "__main__":
