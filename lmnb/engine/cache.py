@@ -159,8 +159,13 @@ class KVCache:
         lane.busy = False
         self.touch(lane)
         if self.context.unified:  # idle cells in a shared cache slow everybody's attention
-            while sum(len(x.tokens) for x in self.idle()) > IDLE_SHARE * self.context.cells:
-                self.shrink()
+            while (
+                self._idle_cells(but=lane) and self._idle_cells() > IDLE_SHARE * self.context.cells
+            ):
+                self.shrink()  # the lane itself is the last to go, and stays
+
+    def _idle_cells(self, but: Lane | None = None) -> int:
+        return sum(len(lane.tokens) for lane in self.idle() if lane is not but)
 
     def touch(self, lane: Lane) -> None:
         self._clock += 1
