@@ -141,6 +141,15 @@ def test_what_is_fetched_from_host_memory_is_not_pushed_out_by_what_goes_there(t
     runner.close()
 
 
+def test_what_came_last_stays_though_it_fills_most_of_the_cache(tiny_model):
+    """Or a conversation longer than half the context would be read anew at each turn."""
+    runner = load(tiny_model("llama"), context_length=256, host_cache_mib=0, kv_unified=True)
+    prompt = tuple(range(5, 205))
+    replies = [run(runner, request(prompt, max_tokens=2))[0] for _ in range(2)]
+    assert [reply.finished.cached_tokens for reply in replies] == [0, len(prompt) - 1]
+    runner.close()
+
+
 def test_no_host_memory_means_none(smollm2):
     runner = load(smollm2, slots=1, context_length=1024, host_cache_mib=0)
     for seed in (1, 2, 1):
