@@ -67,7 +67,9 @@ def test_a_cached_prefix_and_company_change_nothing(runner: Runner) -> None:
     again, beside = score(runner, scoring(TEXT), scoring(TEXT + "It is so."))
     for other in (again, beside[: len(alone)]):
         assert [token for token, _ in other] == [token for token, _ in alone]
-        assert np.allclose([x for _, x in other[1:]], [x for _, x in alone[1:]], atol=0.01)
+        # llama.cpp sums attention in f16, in the order of the cells: 0.014 was seen, a wrong prefix
+        # is off by whole units.
+        assert np.allclose([x for _, x in other[1:]], [x for _, x in alone[1:]], atol=0.05)
 
 
 def test_what_was_scored_is_a_prefix_for_others(runner: Runner) -> None:
