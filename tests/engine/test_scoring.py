@@ -26,7 +26,14 @@ MODELS = ["llama", "llama-separate", "gemma3", "mamba", "jamba"]
 def runner(request: pytest.FixtureRequest, tiny_model: Callable[[str], Path]) -> Iterator[Runner]:
     """One for each kind of memory: some cannot be cut, so that nothing of them is used again."""
     architecture, _, separate = request.param.partition("-")
-    runner = load(tiny_model(architecture), context_length=1024, slots=3, kv_unified=not separate)
+    # Flash attention rounds differently with the order of the cells (0.014 here, without it 0.001).
+    runner = load(
+        tiny_model(architecture),
+        context_length=1024,
+        slots=3,
+        kv_unified=not separate,
+        flash_attention=False,
+    )
     yield runner
     runner.close()
 
@@ -67,9 +74,7 @@ def test_a_cached_prefix_and_company_change_nothing(runner: Runner) -> None:
     again, beside = score(runner, scoring(TEXT), scoring(TEXT + "It is so."))
     for other in (again, beside[: len(alone)]):
         assert [token for token, _ in other] == [token for token, _ in alone]
-        # llama.cpp sums attention in f16, in the order of the cells: 0.014 was seen, a wrong prefix
-        # is off by whole units.
-        assert np.allclose([x for _, x in other[1:]], [x for _, x in alone[1:]], atol=0.05)
+        assert np.allclose([x for _, x in other[1:]], [x for _, x in alone[1:]], atol=0.01)
 
 
 def test_what_was_scored_is_a_prefix_for_others(runner: Runner) -> None:
