@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tornado.ioloop import PeriodicCallback
 
+from lmnb.service.database import Database
 from lmnb.service.responses import ResponseStore
 
 if TYPE_CHECKING:
@@ -62,15 +63,19 @@ class Services:
     store: ModelStore
     manager: ModelManager
     generations: Generations
-    responses: ResponseStore = field(default_factory=ResponseStore)
+    database: Database = field(default_factory=Database)
+    responses: ResponseStore = field(init=False)
     runs: dict[str, Background] = field(default_factory=dict)
     """Responses that are written in the background, by id."""
     activity: Activity = field(default_factory=Activity)
     started: float = field(default_factory=time.time)
+
+    def __post_init__(self) -> None:
+        self.responses = ResponseStore(self.database)
 
     async def close(self) -> None:
         """Unload everything; what was being written says so where it is stored."""
         await self.manager.close()
         if tasks := [background.task for background in self.runs.values()]:
             await asyncio.wait(tasks)
-        await asyncio.to_thread(self.responses.close)
+        await asyncio.to_thread(self.database.close)

@@ -19,9 +19,9 @@ from lmnb.models.store import ModelStore
 from lmnb.server.gate import Gate
 from lmnb.server.keys import ServerKey
 from lmnb.server.listener import Listener
+from lmnb.service.database import Database
 from lmnb.service.generation import Generations
 from lmnb.service.manager import ModelManager
-from lmnb.service.responses import ResponseStore
 from tests.scripted import Script, ScriptedEngine, ScriptedFactory
 
 KEY = "sk-test"
@@ -94,7 +94,7 @@ def api(
             store=store,
             manager=manager,
             generations=Generations(manager),
-            responses=ResponseStore(tmp_path / "responses.sqlite"),
+            database=Database(tmp_path / "lmnb.sqlite"),
             activity=Activity(),
         )
         sockets = bind_sockets(0, "127.0.0.1")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lmnb.service.database import Database
 from lmnb.service.responses import ResponseStore
 from tests.api.conftest import Api
 from tests.api.test_responses import create, events, prompt, refuse, stream
@@ -22,8 +23,8 @@ async def get(api: Api, path: str, status: int = 200) -> Any:
 
 def restart(api: Api, path: Path) -> None:
     """What another server on the same file would see."""
-    api.services.responses.close()
-    api.services.responses = ResponseStore(path / "responses.sqlite")
+    api.services.database.close()
+    api.services.responses = ResponseStore(Database(path / "lmnb.sqlite"))
 
 
 async def test_a_stored_response_survives_a_restart(api: Api, tmp_path: Path) -> None:
@@ -62,8 +63,8 @@ async def test_store_false_leaves_nothing_behind(api: Api, tmp_path: Path) -> No
     await get(api, f"responses/{response['id']}", 404)
     error = await refuse(api, input="x", previous_response_id=response["id"])
     assert error["code"] == "previous_response_not_found"
-    assert not (tmp_path / "responses.sqlite").exists() or b"Forget me" not in b"".join(
-        path.read_bytes() for path in tmp_path.glob("responses.sqlite*")
+    assert not (tmp_path / "lmnb.sqlite").exists() or b"Forget me" not in b"".join(
+        path.read_bytes() for path in tmp_path.glob("lmnb.sqlite*")
     )
 
 
@@ -192,7 +193,7 @@ async def test_what_a_dead_server_left_unfinished_has_failed(
     response["status"] = "in_progress"
     api.services.responses.save(response, [], unfinished=True)
     assert (await get(api, f"responses/{response['id']}"))["status"] == "in_progress"
-    monkeypatch.setattr("lmnb.service.responses._is_gone", lambda owner: owner is not None)
+    monkeypatch.setattr("lmnb.service.responses.is_gone", lambda owner: owner is not None)
     failed = await get(api, f"responses/{response['id']}")
     assert (failed["status"], failed["error"]["code"]) == ("failed", "server_error")
 
