@@ -11,7 +11,8 @@ from pydantic import TypeAdapter
 
 from lmnb._version import __version__
 from lmnb.api.base import ApiHandler, endpoint
-from lmnb.api.operations import OPERATIONS, Operation
+from lmnb.api.operation import Operation
+from lmnb.api.operations import OPERATIONS
 
 __all__ = ["OpenApiHandler", "describe"]
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import lmnb.api.lmstudio.v1 as lmstudio
 from lmnb.api.answers import anthropic, chat, helpers, models, responses
 from lmnb.api.anthropic.request import CountRequest, MessagesRequest
-from lmnb.api.body import Body
+from lmnb.api.lmstudio.operations import LMSTUDIO_OPERATIONS
 from lmnb.api.openai.chat_request import ChatRequest
 from lmnb.api.openai.completion_request import CompletionRequest
 from lmnb.api.openai.embeddings import EmbeddingsRequest
@@ -19,25 +17,10 @@ from lmnb.api.openai.responses.conversations import (
 )
 from lmnb.api.openai.responses.request import ResponseRequest
 from lmnb.api.openai.tokenize import DetokenizeRequest, TemplateRequest, TokenizeRequest
+from lmnb.api.operation import Operation
 from lmnb.api.rerank import RerankRequest
 
-__all__ = ["OPERATIONS", "Operation"]
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One verb of one path."""
-
-    verb: Literal["get", "post", "delete"]
-    path: str
-    summary: str
-    answer: Any
-    """A type, or None where the answer is no JSON."""
-    body: type[Body] | None = None
-    streams: bool = False
-    """With `"stream": true`, events are the answer."""
-    public: bool = False
-    error: Any = helpers.Error
+__all__ = ["OPERATIONS"]
 
 
 OPERATIONS = (
@@ -135,28 +118,5 @@ OPERATIONS = (
         CountRequest,
         error=anthropic.AnthropicError,
     ),
-    Operation("get", "/api/v1/models", "Models on disk and loaded", models.NativeModelList),
-    Operation(
-        "post",
-        "/api/v1/models/load",
-        "Load a model",
-        models.ModelLoad,
-        lmstudio.LoadRequest,
-        streams=True,
-    ),
-    Operation(
-        "post",
-        "/api/v1/models/unload",
-        "Unload a model",
-        models.ModelUnload,
-        lmstudio.UnloadRequest,
-    ),
-    Operation(
-        "post",
-        "/api/v1/models/import",
-        "Bring a file among the models",
-        models.NativeModel,
-        lmstudio.ImportRequest,
-    ),
-    Operation("get", "/api/v1/status", "Server, models, machine", models.Status),
+    *LMSTUDIO_OPERATIONS,
 )

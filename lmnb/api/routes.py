@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import lmnb.api.lmstudio.v1 as lmstudio
 from lmnb.api.anthropic.messages import CountTokensHandler, MessagesHandler
 from lmnb.api.base import ApiHandler, RouteNotFoundHandler
 from lmnb.api.health import HealthHandler
+from lmnb.api.lmstudio.routes import LMSTUDIO_ROUTES
 from lmnb.api.metrics import MetricsHandler
 from lmnb.api.openai.chat import ChatCompletionsHandler
 from lmnb.api.openai.completions import CompletionsHandler
@@ -40,11 +40,7 @@ ROUTES: list[tuple[str, type[ApiHandler]]] = [
     (r"/v1/messages/count_tokens/?", CountTokensHandler),
     (r"/v1/embeddings/?", EmbeddingsHandler),
     (r"(?:/v1)?/rerank/?", RerankHandler),
-    (r"/api/v1/models/?", lmstudio.ModelsHandler),
-    (r"/api/v1/models/load/?", lmstudio.LoadHandler),
-    (r"/api/v1/models/unload/?", lmstudio.UnloadHandler),
-    (r"/api/v1/models/import/?", lmstudio.ImportHandler),
-    (r"/api/v1/status/?", lmstudio.StatusHandler),
+    *LMSTUDIO_ROUTES,
     (r"(?:/.*)?", RouteNotFoundHandler),
 ]
 

@@ -1,10 +1,9 @@
-"""LM Studio's native API, version 1: models here and loaded, load, unload, import, status."""
+"""POST /api/v1/models/load."""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from pydantic import ConfigDict, Field
@@ -12,46 +11,14 @@ from pydantic import ConfigDict, Field
 from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.body import Body
 from lmnb.api.lmstudio import describe
+from lmnb.api.lmstudio.load_options import asked_options
 from lmnb.api.sse import EventStream
 from lmnb.api.sse import event as sse
 from lmnb.engine.options import LoadOptions
-from lmnb.errors import InvalidRequest, LmnbError
+from lmnb.errors import LmnbError
 from lmnb.service.manager import LoadedModel
 
-__all__ = ["ImportHandler", "LoadHandler", "ModelsHandler", "StatusHandler", "UnloadHandler"]
-
-ALIASES = {
-    "eval_batch_size": "batch_size",
-    "parallel": "slots",
-    "offload_kv_cache_to_gpu": "offload_kv_cache",
-}
-"""LM Studio's names for load options."""
-
-
-class ModelsHandler(ApiHandler):
-    """Everything on disk, with what is loaded of it."""
-
-    @endpoint
-    async def get(self) -> None:
-        manager = self.services.manager
-        records, loaded = await manager.list(), manager.loaded()
-        self.reply({"models": [describe.model(record, loaded) for record in records]})
-
-    head = get
-
-
-class StatusHandler(ApiHandler):
-    """The server, what it has loaded, the machine. Asking for it keeps no server awake."""
-
-    @endpoint
-    async def get(self) -> None:
-        self.reply(await describe.status(self.services, self._base_url()))
-
-    head = get
-
-    def _base_url(self) -> str:
-        root = self.request.path.removesuffix("/").removesuffix("/api/v1/status")
-        return f"{self.request.protocol}://{self.request.host}{root}/v1"
+__all__ = ["LoadHandler", "LoadRequest"]
 
 
 class LoadRequest(Body):
@@ -67,18 +34,8 @@ class LoadRequest(Body):
 
     def options(self, defaults: LoadOptions) -> LoadOptions | None:
         """`defaults` with what was asked for. None: nothing was. Raises InvalidRequest."""
-        asked = {ALIASES.get(name, name): value for name, value in (self.model_extra or {}).items()}
-        return msgspec.structs.replace(defaults, **_checked(asked)) if asked else None
-
-
-def _checked(asked: dict[str, Any]) -> dict[str, Any]:
-    try:
-        options = msgspec.convert(asked, LoadOptions)
-    except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at `$")
-        param = where.strip("`.") or what.partition("`")[2].strip("`") or None
-        raise InvalidRequest(f"Invalid '{param}': {what}.", param=param) from None
-    return {name: getattr(options, name) for name in asked}
+        asked = asked_options(self.model_extra or {})
+        return msgspec.structs.replace(defaults, **asked) if asked else None
 
 
 class LoadHandler(ApiHandler):
@@ -145,39 +102,3 @@ def _loaded(model: LoadedModel, request: LoadRequest) -> dict[str, Any]:
     if request.echo_load_config:
         answer["load_config"] = describe.config(model)
     return answer
-
-
-class UnloadRequest(Body):
-    instance_id: Annotated[str, Field(min_length=1)]
-
-
-class UnloadHandler(ApiHandler):
-    """Give a model's memory back."""
-
-    @endpoint
-    async def post(self) -> None:
-        request = await self.read(UnloadRequest)
-        await self.services.manager.unload(request.instance_id)
-        self.reply({"instance_id": request.instance_id})
-
-
-class ImportRequest(Body):
-    path: Annotated[str, Field(min_length=1)]
-    mode: Literal["copy", "hard_link", "symlink", "move"] = "symlink"
-
-
-class ImportHandler(ApiHandler):
-    """Bring a GGUF file of this machine among the models."""
-
-    @endpoint
-    async def post(self) -> None:
-        request = await self.read(ImportRequest)
-        path = Path(request.path).expanduser() if "\0" not in request.path else Path()
-        if not path.is_absolute():
-            raise InvalidRequest("'path' must be an absolute path on the server.", param="path")
-        mode: Any = request.mode.replace("_", "")
-        try:
-            record = await asyncio.to_thread(self.services.store.import_file, path, mode=mode)
-        except OSError as error:
-            raise InvalidRequest(f"{path}: {error.strerror or error}", param="path") from None
-        self.reply(describe.model(record, self.services.manager.loaded()))

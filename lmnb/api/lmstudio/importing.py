@@ -1,0 +1,38 @@
+"""POST /api/v1/models/import."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from lmnb.api.base import ApiHandler, endpoint
+from lmnb.api.body import Body
+from lmnb.api.lmstudio import describe
+from lmnb.errors import InvalidRequest
+
+__all__ = ["ImportHandler", "ImportRequest"]
+
+
+class ImportRequest(Body):
+    path: Annotated[str, Field(min_length=1)]
+    mode: Literal["copy", "hard_link", "symlink", "move"] = "symlink"
+
+
+class ImportHandler(ApiHandler):
+    """Bring a GGUF file of this machine among the models."""
+
+    @endpoint
+    async def post(self) -> None:
+        request = await self.read(ImportRequest)
+        path = Path(request.path).expanduser() if "\0" not in request.path else Path()
+        if not path.is_absolute():
+            raise InvalidRequest("'path' must be an absolute path on the server.", param="path")
+        mode: Any = request.mode.replace("_", "")
+        try:
+            record = await asyncio.to_thread(self.services.store.import_file, path, mode=mode)
+        except OSError as error:
+            raise InvalidRequest(f"{path}: {error.strerror or error}", param="path") from None
+        self.reply(describe.model(record, self.services.manager.loaded()))

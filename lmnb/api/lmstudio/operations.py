@@ -1,0 +1,38 @@
+"""What can be asked of LM Studio's native API and of what is ours in its style."""
+
+from __future__ import annotations
+
+from lmnb.api.answers import models
+from lmnb.api.lmstudio.importing import ImportRequest
+from lmnb.api.lmstudio.load import LoadRequest
+from lmnb.api.lmstudio.unload import UnloadRequest
+from lmnb.api.operation import Operation
+
+__all__ = ["LMSTUDIO_OPERATIONS"]
+
+LMSTUDIO_OPERATIONS = (
+    Operation("get", "/api/v1/models", "Models on disk and loaded", models.NativeModelList),
+    Operation(
+        "post",
+        "/api/v1/models/load",
+        "Load a model",
+        models.ModelLoad,
+        LoadRequest,
+        streams=True,
+    ),
+    Operation(
+        "post",
+        "/api/v1/models/unload",
+        "Unload a model",
+        models.ModelUnload,
+        UnloadRequest,
+    ),
+    Operation(
+        "post",
+        "/api/v1/models/import",
+        "Bring a file among the models",
+        models.NativeModel,
+        ImportRequest,
+    ),
+    Operation("get", "/api/v1/status", "Server, models, machine", models.Status),
+)

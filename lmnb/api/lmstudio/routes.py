@@ -1,0 +1,20 @@
+"""Every route of LM Studio's native API, and what is ours in its style."""
+
+from __future__ import annotations
+
+from lmnb.api.base import ApiHandler
+from lmnb.api.lmstudio.importing import ImportHandler
+from lmnb.api.lmstudio.load import LoadHandler
+from lmnb.api.lmstudio.models import ModelsHandler
+from lmnb.api.lmstudio.status import StatusHandler
+from lmnb.api.lmstudio.unload import UnloadHandler
+
+__all__ = ["LMSTUDIO_ROUTES"]
+
+LMSTUDIO_ROUTES: list[tuple[str, type[ApiHandler]]] = [
+    (r"/api/v1/models/?", ModelsHandler),
+    (r"/api/v1/models/load/?", LoadHandler),
+    (r"/api/v1/models/unload/?", UnloadHandler),
+    (r"/api/v1/models/import/?", ImportHandler),
+    (r"/api/v1/status/?", StatusHandler),
+]
