@@ -8,6 +8,10 @@ __all__ = [
     "DamagedModel",
     "EngineDied",
     "EngineError",
+    "GatedModel",
+    "HubError",
+    "HubRateLimited",
+    "HubUnreachable",
     "InvalidRequest",
     "LmnbError",
     "LoadFailed",
@@ -94,6 +98,35 @@ class ModelNotFound(NotFound):
     """No model of that name, here."""
 
     code = "model_not_found"
+
+
+class GatedModel(PermissionDenied):
+    """On the Hub, for those only who accepted its terms. The message says where."""
+
+    code = "gated_model"
+    retryable = False
+
+
+class HubError(LmnbError):
+    """The Hugging Face Hub failed, or answered what makes no sense."""
+
+    status = 502
+    code = "hub_error"
+
+
+class HubUnreachable(HubError):
+    """The Hub cannot be reached, took too long, or we are told to be offline."""
+
+    status = 503
+    code = "hub_unreachable"
+
+
+class HubRateLimited(HubError):
+    """The Hub wants fewer requests."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "hub_rate_limited"
 
 
 class MethodNotAllowed(LmnbError):

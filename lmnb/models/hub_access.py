@@ -1,0 +1,137 @@
+"""Requests to the Hub's API. Address, token and mode are looked up for each: they may change while
+the server runs. What goes wrong becomes one of our errors, with what to do about it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from lmnb.errors import (
+    GatedModel,
+    HubError,
+    HubRateLimited,
+    HubUnreachable,
+    InvalidRequest,
+    LmnbError,
+    ModelNotFound,
+    PermissionDenied,
+)
+
+__all__ = ["endpoint", "get", "hub_errors", "offline", "token"]
+
+TIMEOUT = 20.0
+"""Seconds without a byte. huggingface_hub's own client would wait for ever."""
+RETRIED = (500, 502, 503, 504)
+DEFAULT_ENDPOINT = "https://huggingface.co"
+
+Query = Mapping[str, str | int | list[str]]
+
+
+def endpoint() -> str:
+    """`HF_ENDPOINT`, without a slash at its end."""
+    return (os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
+
+
+def token() -> str | None:
+    """`HF_TOKEN`, or the one that `hf auth login` left."""
+    from huggingface_hub import get_token
+
+    return get_token()
+
+
+def offline() -> bool:
+    """`HF_HUB_OFFLINE`, read as huggingface_hub reads it."""
+    said = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
+    return said.upper() in ("1", "ON", "YES", "TRUE")
+
+
+def get(path: str, query: Query | str = "", *, about: str) -> tuple[Any, str | None]:
+    """GET `path` below the endpoint: its JSON, and the query of the next page where there is one.
+
+    `about` names what was looked for, in errors. Raises what `hub_errors` does.
+    """
+    from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, http_backoff
+
+    with hub_errors(about):
+        response = http_backoff(
+            "GET",
+            f"{endpoint()}{path}" + (f"?{query}" if isinstance(query, str) and query else ""),
+            params=None if isinstance(query, str) else dict(query),
+            headers=build_hf_headers(token=token() or False),
+            timeout=TIMEOUT,
+            max_retries=2,
+            base_wait_time=0.5,
+            retry_on_exceptions=(),
+            retry_on_status_codes=RETRIED,
+        )
+        hf_raise_for_status(response)
+        following = response.links.get("next", {}).get("url")
+        # Only its query is kept: a next page on another host would be given our token.
+        return response.json(), following.partition("?")[2] if following else None
+
+
+@contextmanager
+def hub_errors(about: str) -> Iterator[None]:
+    """Turns what huggingface_hub raises into ModelNotFound, GatedModel, PermissionDenied,
+    HubRateLimited, HubUnreachable, HubError or InvalidRequest. `about`: a repository, a search."""
+    from huggingface_hub import errors
+
+    if offline():
+        raise HubUnreachable(
+            f"Not asking the Hub for {about}: HF_HUB_OFFLINE is set. Models that are here can be used."
+        )
+    try:
+        yield
+    except errors.OfflineModeIsEnabled as error:
+        raise HubUnreachable(f"Not asking the Hub for {about}: {error}") from error
+    except errors.HfHubHTTPError as error:
+        raise _refusal(error, about) from error
+    except errors.HFValidationError as error:
+        raise InvalidRequest(f"{about}: {error}", param="model") from error
+    except errors.HTTPError as error:  # the client's own: nobody answered, or not in time
+        what = str(error) or type(error).__name__
+        raise HubUnreachable(f"Could not reach {endpoint()} for {about}: {what}") from error
+    except ValueError as error:
+        raise HubError(f"{endpoint()} sent an answer for {about} that is no JSON.") from error
+
+
+def _refusal(error: Any, about: str) -> LmnbError:
+    """`error`: a HfHubHTTPError."""
+    from huggingface_hub import errors
+
+    status = error.response.status_code
+    named = "with the token that is set" if token() else "without a token (HF_TOKEN is not set)"
+    if isinstance(error, errors.GatedRepoError):
+        return GatedModel(
+            f"{about} is gated: accept its terms at {endpoint()}/{about}, then use a token of that "
+            f"account in HF_TOKEN. Asked {named}.",
+            param="model",
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return ModelNotFound(f"{about} has no such revision.", param="revision")
+    if isinstance(error, errors.RepositoryNotFoundError) or status == 404:
+        return ModelNotFound(
+            f"The Hub shows no {about} {named}: it does not exist, or it is private, and then a token "
+            "that may see it is needed.",
+            param="model",
+        )
+    if status in (401, 403):
+        said = error.server_message or error.response.reason_phrase
+        return PermissionDenied(f"The Hub refuses {about} {named}: {said}", param="model")
+    if status == 429:
+        limited = HubRateLimited(f"The Hub wants fewer requests; {about} was asked {named}.")
+        limited.retry_after = _seconds(error.response.headers)
+        return limited
+    return HubError(f"The Hub failed at {about}: {status} {error.response.reason_phrase}")
+
+
+def _seconds(headers: Mapping[str, str]) -> float:
+    """How long to wait: `Retry-After`, or `t=` of the Hub's `RateLimit`; else a minute."""
+    said = headers.get("Retry-After", "")
+    if not said:
+        match = re.search(r"\bt=(\d+)", headers.get("RateLimit", ""))
+        said = match[1] if match else ""
+    return float(said) if said.isdigit() else 60.0
