@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.hub import StandInHub, running_hub
+from tests.hub.models import default_repositories, write_files
 from tests.synthetic import write_model
 
 pytest_plugins = ("pytest_jupyter.jupyter_server",)
@@ -66,3 +68,28 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
         return path if path.exists() else write_model(path, architecture)
 
     return tiny_model
+
+
+@pytest.fixture(scope="session")
+def hub_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The small models that the stand-in Hub has."""
+    return write_files(tmp_path_factory.mktemp("hub-files"))
+
+
+@pytest.fixture
+def hub(
+    hub_files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[StandInHub]:
+    """A stand-in Hub of one's own. This process uses it, with an empty cache and no token."""
+    for name in (
+        "HF_TOKEN",
+        "HUGGING_FACE_HUB_TOKEN",
+        "HF_HUB_OFFLINE",
+        "HTTP_PROXY",
+        "http_proxy",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    with running_hub(*default_repositories(hub_files)) as hub:
+        for name, value in hub.environ(tmp_path / "huggingface").items():
+            monkeypatch.setenv(name, value)
+        yield hub

@@ -33,10 +33,17 @@ CHAT_TEMPLATE = (
 
 
 def write_model(
-    path: Path, architecture: str, add: Callable[[gguf.GGUFWriter], None] = lambda _: None
+    path: Path,
+    architecture: str,
+    add: Callable[[gguf.GGUFWriter], None] = lambda _: None,
+    *,
+    tensors_a_file: int = 0,
 ) -> Path:
-    """Write the model of that architecture (a key of `ARCHITECTURES`). `add` says more of it."""
-    writer = gguf.GGUFWriter(path, architecture)
+    """Write the model of that architecture (a key of `ARCHITECTURES`). `add` says more of it.
+
+    With `tensors_a_file` it is spread over several, `...-00001-of-0000N.gguf` beside `path`.
+    """
+    writer = gguf.GGUFWriter(path, architecture, split_max_tensors=tensors_a_file)
     vocabulary = _add_tokenizer(writer)
     writer.add_name(f"tiny {architecture}")
     writer.add_chat_template(CHAT_TEMPLATE)
