@@ -76,6 +76,8 @@ def _operation(one: Operation, schemas: dict[Any, Json]) -> Json:
     content: Json = {"text/plain": {"schema": {"type": "string"}}}
     if one.answer is not None:
         content = {"application/json": {"schema": schemas[one.answer]}}
+    if one.endless:
+        content = {"text/event-stream": {"schema": {"type": "string"}}}
     if one.streams:
         content["text/event-stream"] = {}
     failure = {"application/json": {"schema": schemas[one.error]}}

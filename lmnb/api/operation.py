@@ -23,5 +23,7 @@ class Operation:
     body: type[Body] | None = None
     streams: bool = False
     """With `"stream": true`, events are the answer."""
+    endless: bool = False
+    """Events are the only answer, until the client leaves."""
     public: bool = False
     error: Any = Error

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from tornado.ioloop import PeriodicCallback
 
 from lmnb.service.database import Database
+from lmnb.service.notices import Notices
+from lmnb.service.keys import Keys
 from lmnb.service.responses import ResponseStore
 
 if TYPE_CHECKING:
@@ -65,16 +67,21 @@ class Services:
     generations: Generations
     database: Database = field(default_factory=Database)
     responses: ResponseStore = field(init=False)
+    keys: Keys = field(init=False)
     runs: dict[str, Background] = field(default_factory=dict)
     """Responses that are written in the background, by id."""
+    notices: Notices = field(default_factory=Notices)
     activity: Activity = field(default_factory=Activity)
     started: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
         self.responses = ResponseStore(self.database)
+        self.keys = Keys(self.database)
 
     async def close(self) -> None:
         """Unload everything; what was being written says so where it is stored."""
+        self.notices.publish("server.stop", {})
+        self.notices.close()
         await self.manager.close()
         if tasks := [background.task for background in self.runs.values()]:
             await asyncio.wait(tasks)

@@ -95,7 +95,12 @@ async def test_answers_are_as_described(api: Api, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [one.path for one in OPERATIONS if one.verb == "get" and "{" not in one.path]
+    "path",
+    [
+        one.path
+        for one in OPERATIONS
+        if one.verb == "get" and not one.endless and "{" not in one.path
+    ],
 )
 async def test_what_can_be_looked_at_is_as_described(api: Api, path: str) -> None:
     await api.chat()
@@ -126,11 +131,13 @@ async def test_kept_things_are_as_described(api: Api) -> None:
         validate((await api.client.delete(path)).json(), answer_schema(described, "delete"))
 
 
-@pytest.mark.parametrize("path", [one.path for one in OPERATIONS if one.body is not None])
-async def test_refusals_are_as_described(api: Api, path: str) -> None:
-    answer = await api.post(path.replace("{id}", "none"), b"{")
+@pytest.mark.parametrize(
+    ("verb", "path"), [(one.verb, one.path) for one in OPERATIONS if one.body is not None]
+)
+async def test_refusals_are_as_described(api: Api, verb: str, path: str) -> None:
+    answer = await api.client.request(verb, re.sub(r"{\w+}", "none", path), content=b"{")
     assert answer.status_code == 400
-    validate(answer.json(), answer_schema(path, "post", "default"))
+    validate(answer.json(), answer_schema(path, verb, "default"))
 
 
 @pytest.mark.slow
@@ -157,5 +164,8 @@ async def test_whatever_the_description_allows_is_answered_as_it_says(api: Api) 
 
         check()
 
+    endless = {one.path for one in OPERATIONS if one.endless}
     for found in schema.get_all_operations():
+        if found.ok().path in endless:
+            continue
         await asyncio.to_thread(smoke, found.ok())

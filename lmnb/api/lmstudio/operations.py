@@ -34,5 +34,6 @@ LMSTUDIO_OPERATIONS = (
         models.NativeModel,
         ImportRequest,
     ),
+    Operation("get", "/api/v1/events", "What happens, as it happens", None, endless=True),
     Operation("get", "/api/v1/status", "Server, models, machine", models.Status),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lmnb.api.base import ApiHandler
+from lmnb.api.lmstudio.events import EventsHandler
 from lmnb.api.lmstudio.importing import ImportHandler
 from lmnb.api.lmstudio.load import LoadHandler
 from lmnb.api.lmstudio.models import ModelsHandler
@@ -16,5 +17,6 @@ LMSTUDIO_ROUTES: list[tuple[str, type[ApiHandler]]] = [
     (r"/api/v1/models/load/?", LoadHandler),
     (r"/api/v1/models/unload/?", UnloadHandler),
     (r"/api/v1/models/import/?", ImportHandler),
+    (r"/api/v1/events/?", EventsHandler),
     (r"/api/v1/status/?", StatusHandler),
 ]
