@@ -38,6 +38,13 @@ OPERATIONS = (
     ),
     Operation(
         "post",
+        "/v1/chat/completions/input_tokens",
+        "How long a conversation is",
+        chat.InputTokens,
+        ChatRequest,
+    ),
+    Operation(
+        "post",
         "/v1/completions",
         "Continue a text",
         chat.Completion,

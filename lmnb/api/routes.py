@@ -9,6 +9,7 @@ from lmnb.api.lmstudio.routes import LMSTUDIO_ROUTES
 from lmnb.api.metrics import MetricsHandler
 from lmnb.api.openai.chat import ChatCompletionsHandler
 from lmnb.api.openai.completions import CompletionsHandler
+from lmnb.api.openai.counting import ChatInputTokensHandler
 from lmnb.api.openai.embeddings import EmbeddingsHandler
 from lmnb.api.openai.models import ModelHandler, ModelsHandler
 from lmnb.api.openai.responses.routes import RESPONSES_ROUTES
@@ -30,6 +31,7 @@ ROUTES: list[tuple[str, type[ApiHandler]]] = [
     (r"/v1/models/?", ModelsHandler),
     (r"/v1/models/(.+)", ModelHandler),
     (r"/v1/chat/completions/?", ChatCompletionsHandler),
+    (r"/v1/chat/completions/input_tokens/?", ChatInputTokensHandler),
     (r"/v1/completions/?", CompletionsHandler),
     *RESPONSES_ROUTES,
     (r"(?:/v1)?/tokenize/?", TokenizeHandler),

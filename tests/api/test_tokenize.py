@@ -69,3 +69,15 @@ async def test_wrong_bodies_are_refused(api: Api, path: str, body: Any, param: s
     answer = await api.post(f"/v1/{path}", body)
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == param
+
+
+async def test_a_conversation_is_counted_as_it_would_be_computed(api: Api) -> None:
+    asked = {"messages": [{"role": "user", "content": "Hi"}]}
+    prompt = (await api.post("/v1/apply-template", asked)).json()["prompt"]
+    counted = await api.post("/v1/chat/completions/input_tokens", asked)
+    assert not api.engine.requests, "nothing was computed for it"
+    assert counted.json() == {
+        "object": "response.input_tokens",
+        "input_tokens": len(prompt),
+        "context_length": 2048,
+    }

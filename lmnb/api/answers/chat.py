@@ -113,3 +113,9 @@ class Completion(TypedDict):
     choices: list[CompletionChoice]
     usage: Usage
     timings: Timings
+
+
+class InputTokens(TypedDict):
+    object: Literal["response.input_tokens"]
+    input_tokens: int
+    context_length: int
