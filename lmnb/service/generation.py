@@ -46,8 +46,8 @@ class Generation:
 
     def __init__(self, model: LoadedModel, stream: SequenceStream, parser: Parser | None) -> None:
         self.model = model.id
+        self.loaded = model
         self.prompt_tokens = 0
-        self._loaded = model
         self._stream = stream
         self._events = aiter(stream)
         self._parser = parser
@@ -91,8 +91,8 @@ class Generation:
     def _close(self) -> None:
         if self._open:
             self._open = False
-            self._loaded.in_flight -= 1
-            self._loaded.last_used = time.time()
+            self.loaded.in_flight -= 1
+            self.loaded.last_used = time.time()
             self._meter.abandoned()
 
     async def _receive(self) -> None:
@@ -157,7 +157,7 @@ class Generation:
                 detail=end.reason,
                 stop_string=end.stop_string,
                 seed=end.seed,
-                context_length=self._loaded.engine.facts.context_length,
+                context_length=self.loaded.engine.facts.context_length,
             )
         )
         self._close()

@@ -41,6 +41,9 @@ ASKED: dict[str, Any] = {
     "/v1/apply-template": {"messages": USER},
     "/v1/messages": {"messages": USER, "max_tokens": 9, "stop_sequences": ["x"]},
     "/v1/messages/count_tokens": {"messages": USER},
+    "/api/v0/chat/completions": {"messages": USER},
+    "/api/v0/completions": {"prompt": "Hi"},
+    "/api/v0/embeddings": {"input": "Hi"},
     "/api/v1/models/load": {"echo_load_config": True},
 }
 CHECKS = [

@@ -18,6 +18,7 @@ from lmnb.service.events import (
     ToolCallDelta,
     Usage,
 )
+from lmnb.service.generation import Generation
 
 __all__ = ["PING", "MessageWriter"]
 
@@ -42,16 +43,16 @@ class MessageWriter:
         self._parts: list[str] = []
         self._open: tuple[str, int] | None = None
 
-    def begin(self, model: str, prompt_tokens: int) -> None:
+    def begin(self, generation: Generation) -> None:
         self._message = {
             "id": f"msg_{secrets.token_hex(12)}",
             "type": "message",
             "role": "assistant",
-            "model": model,
+            "model": generation.model,
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": usage_json(Usage(prompt_tokens=prompt_tokens)),
+            "usage": usage_json(Usage(prompt_tokens=generation.prompt_tokens)),
         }
 
     def opening(self, index: int) -> bytes:

@@ -6,11 +6,13 @@ from lmnb.api.answers import models
 from lmnb.api.lmstudio.importing import ImportRequest
 from lmnb.api.lmstudio.load import LoadRequest
 from lmnb.api.lmstudio.unload import UnloadRequest
+from lmnb.api.lmstudio.v0.routes import V0_OPERATIONS
 from lmnb.api.operation import Operation
 
 __all__ = ["LMSTUDIO_OPERATIONS"]
 
 LMSTUDIO_OPERATIONS = (
+    *V0_OPERATIONS,
     Operation("get", "/api/v1/models", "Models on disk and loaded", models.NativeModelList),
     Operation(
         "post",

@@ -9,10 +9,12 @@ from lmnb.api.lmstudio.load import LoadHandler
 from lmnb.api.lmstudio.models import ModelsHandler
 from lmnb.api.lmstudio.status import StatusHandler
 from lmnb.api.lmstudio.unload import UnloadHandler
+from lmnb.api.lmstudio.v0.routes import V0_ROUTES
 
 __all__ = ["LMSTUDIO_ROUTES"]
 
 LMSTUDIO_ROUTES: list[tuple[str, type[ApiHandler]]] = [
+    *V0_ROUTES,
     (r"/api/v1/models/?", ModelsHandler),
     (r"/api/v1/models/load/?", LoadHandler),
     (r"/api/v1/models/unload/?", UnloadHandler),

@@ -22,8 +22,8 @@ log = logging.getLogger("lmnb.api")
 class Dialect(Protocol):
     """How one route writes what happens. `index` is the number of the choice."""
 
-    def begin(self, model: str, prompt_tokens: int) -> None:
-        """The name of what answers and the length of the (first) prompt, known once accepted."""
+    def begin(self, generation: Generation) -> None:
+        """The (first) generation is accepted: what answers and the length of the prompt are known."""
 
     def opening(self, index: int) -> bytes:
         """The first events of a choice."""
@@ -47,7 +47,7 @@ async def answer(
     """Errors known before the first token are raised here, before anything is sent."""
     with handler.services.activity.busy():
         generations = await _start(handler, requests)
-        dialect.begin(generations[0].model, generations[0].prompt_tokens)
+        dialect.begin(generations[0])
         try:
             if stream:
                 await _stream(handler, generations, dialect)

@@ -12,7 +12,7 @@ from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.openai.answer import answer
 from lmnb.api.openai.chat_request import ChatRequest
 from lmnb.api.openai.tool_calls import ToolCalls
-from lmnb.api.openai.usage import add_usage, chat_logprobs, timings_json, usage_json
+from lmnb.api.openai.usage import Figures, add_usage, chat_logprobs, timings, usage_json
 from lmnb.api.sse import DONE
 from lmnb.api.sse import event as sse
 from lmnb.engine.events import TokenLogprob
@@ -24,6 +24,7 @@ from lmnb.service.events import (
     ToolCallDelta,
     Usage,
 )
+from lmnb.service.generation import Generation
 
 __all__ = ["ChatCompletionsHandler"]
 
@@ -34,17 +35,20 @@ FINISH = {"cancelled": "stop"}
 class ChatCompletionsHandler(ApiHandler):
     """Chat, streamed or not."""
 
+    figures: Figures = staticmethod(timings)
+
     @endpoint
     async def post(self) -> None:
         request = await self.read(ChatRequest)
-        writer = ChatWriter(request)
+        writer = ChatWriter(request, self.figures)
         await answer(self, request.choices(), writer, stream=request.stream)
 
 
 class ChatWriter:
     """Writes events as chat completions: chunks of a stream, or one whole answer."""
 
-    def __init__(self, request: ChatRequest) -> None:
+    def __init__(self, request: ChatRequest, figures: Figures) -> None:
+        self._figures = figures
         self._logprobs = request.logprobs
         self._include_usage = request.stream_options.include_usage
         self._finished: dict[int, Finished] = {}
@@ -55,11 +59,12 @@ class ChatWriter:
         self._head: dict[str, Any] = {}
         self._frames: list[tuple[bytes, bytes]] = []
 
-    def begin(self, model: str, prompt_tokens: int) -> None:
+    def begin(self, generation: Generation) -> None:
+        self._model = generation.loaded
         self._head = {
             "id": f"chatcmpl-{secrets.token_hex(12)}",
             "created": int(time.time()),
-            "model": model,
+            "model": generation.model,
         }
         # A plain token is the common chunk: everything around its text is made once.
         mark = "\0"
@@ -89,7 +94,7 @@ class ChatWriter:
         if type(event) is Finished:
             self._finished[index] = event
             reason = self._reason(index)
-            return self._chunk(index, {}, reason=reason, timings=timings_json(event))
+            return self._chunk(index, {}, reason=reason, **self._figures(self._model, event))
         return b""
 
     def closing(self) -> bytes:
@@ -100,7 +105,7 @@ class ChatWriter:
             "object": "chat.completion.chunk",
             "choices": [],
             "usage": usage_json(self._usage()),
-            "timings": timings_json(self._finished[0]),
+            **self._figures(self._model, self._finished[0]),
         }
         return sse(last) + DONE
 
@@ -111,15 +116,13 @@ class ChatWriter:
         *,
         logprobs: dict[str, Any] | None = None,
         reason: str | None = None,
-        timings: dict[str, Any] | None = None,
+        **figures: Any,
     ) -> bytes:
         choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
         chunk = {**self._head, "object": "chat.completion.chunk", "choices": [choice]}
         if self._include_usage:
             chunk["usage"] = None
-        if timings is not None:
-            chunk["timings"] = timings
-        return sse(chunk)
+        return sse({**chunk, **figures})
 
     # -- whole
 
@@ -140,7 +143,7 @@ class ChatWriter:
             "object": "chat.completion",
             "choices": [self._choice(index) for index in range(len(self._text))],
             "usage": usage_json(self._usage()),
-            "timings": timings_json(self._finished[0]),
+            **self._figures(self._model, self._finished[0]),
         }
 
     def _choice(self, index: int) -> dict[str, Any]:

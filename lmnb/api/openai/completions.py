@@ -13,11 +13,12 @@ from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.openai.answer import answer
 from lmnb.api.openai.completion_request import CompletionRequest
 from lmnb.api.openai.legacy_logprobs import LegacyLogprobs, mean_logprob
-from lmnb.api.openai.usage import add_usage, timings_json, usage_json
+from lmnb.api.openai.usage import Figures, add_usage, timings, usage_json
 from lmnb.api.sse import DONE
 from lmnb.api.sse import event as sse
 from lmnb.engine.events import TokenLogprob
 from lmnb.service.events import Finished, GenerationEvent, PromptScored, TextDelta, Usage
+from lmnb.service.generation import Generation
 
 __all__ = ["CompletionsHandler"]
 
@@ -28,11 +29,13 @@ FINISH = {"cancelled": "stop"}
 class CompletionsHandler(ApiHandler):
     """Plain completion, streamed or not."""
 
+    figures: Figures = staticmethod(timings)
+
     @endpoint
     async def post(self) -> None:
         request = await self.read(CompletionRequest)
         echoed = await self._echoed(request) if request.echo else [""] * len(request.prompt)
-        writer = CompletionWriter(request, echoed)
+        writer = CompletionWriter(request, echoed, self.figures)
         await answer(self, request.choices(), writer, stream=request.stream)
 
     async def _echoed(self, request: CompletionRequest) -> list[str]:
@@ -46,7 +49,8 @@ class CompletionsHandler(ApiHandler):
 class CompletionWriter:
     """Writes events as text completions: chunks of a stream, or one whole answer."""
 
-    def __init__(self, request: CompletionRequest, echoed: list[str]) -> None:
+    def __init__(self, request: CompletionRequest, echoed: list[str], figures: Figures) -> None:
+        self._figures = figures
         self._n = request.n
         self._candidates = request.candidates
         self._scores_prompt = request.scores_prompt
@@ -62,12 +66,13 @@ class CompletionWriter:
         self._head: dict[str, Any] = {}
         self._frames: list[tuple[bytes, bytes]] = []
 
-    def begin(self, model: str, prompt_tokens: int) -> None:
+    def begin(self, generation: Generation) -> None:
+        self._model = generation.loaded
         self._head = {
             "id": f"cmpl-{secrets.token_hex(12)}",
             "object": "text_completion",
             "created": int(time.time()),
-            "model": model,
+            "model": generation.model,
         }
         mark = "\0"
         for index in range(len(self._text)):
@@ -95,14 +100,14 @@ class CompletionWriter:
         if type(event) is Finished:
             self._finished[index] = event
             reason = FINISH.get(event.reason, event.reason)
-            return self._chunk(index, "", reason=reason, timings=timings_json(event))
+            return self._chunk(index, "", reason=reason, **self._figures(self._model, event))
         return b""
 
     def closing(self) -> bytes:
         if not self._include_usage:
             return DONE
         last = {"choices": [], "usage": usage_json(self._usage())}
-        return sse({**self._head, **last, "timings": timings_json(self._finished[0])}) + DONE
+        return sse({**self._head, **last, **self._figures(self._model, self._finished[0])}) + DONE
 
     def _chunk(
         self,
@@ -111,15 +116,13 @@ class CompletionWriter:
         *,
         logprobs: dict[str, Any] | None = None,
         reason: str | None = None,
-        timings: dict[str, Any] | None = None,
+        **figures: Any,
     ) -> bytes:
         choice = {"text": text, "index": index, "logprobs": logprobs, "finish_reason": reason}
         chunk = {**self._head, "choices": [choice]}
         if self._include_usage:
             chunk["usage"] = None
-        if timings is not None:
-            chunk["timings"] = timings
-        return sse(chunk)
+        return sse({**chunk, **figures})
 
     # -- whole
 
@@ -137,7 +140,7 @@ class CompletionWriter:
             **self._head,
             "choices": [self._choice(*numbered) for numbered in enumerate(self._best())],
             "usage": usage_json(self._usage()),
-            "timings": timings_json(self._finished[0]),
+            **self._figures(self._model, self._finished[0]),
         }
 
     def _best(self) -> list[int]:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from lmnb.engine.events import Alternative, TokenLogprob
 from lmnb.service.events import Finished, Usage
+from lmnb.service.manager import LoadedModel
 
-__all__ = ["IMPOSSIBLE", "add_usage", "chat_logprobs", "timings_json", "usage_json"]
+__all__ = [
+    "IMPOSSIBLE",
+    "Figures",
+    "add_usage",
+    "chat_logprobs",
+    "timings",
+    "timings_json",
+    "usage_json",
+]
 
 IMPOSSIBLE = -9999.0
 """OpenAI's number for a token that could not be: JSON has no -inf."""
@@ -41,6 +50,15 @@ def usage_json(usage: Usage) -> dict[str, Any]:
         "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
     }
+
+
+Figures = Callable[[LoadedModel, Finished], dict[str, Any]]
+"""What was measured, by what: further keys of an answer, and of a stream's last chunks."""
+
+
+def timings(_: LoadedModel, finished: Finished) -> dict[str, Any]:
+    """llama-server's own key."""
+    return {"timings": timings_json(finished)}
 
 
 def timings_json(finished: Finished) -> dict[str, Any]:
