@@ -9,6 +9,7 @@ import msgspec
 from llguidance import LLMatcher
 
 from lmnb.engine.cache import KVCache
+from lmnb.engine.completion import Completion
 from lmnb.engine.constraint import Guide
 from lmnb.engine.context import Context
 from lmnb.engine.cpu import usable_cores
@@ -49,7 +50,7 @@ class Runner:
         mib = self.options.host_cache_mib
         host_limit = None if mib is None else mib << 20
         self.scheduler = Scheduler(
-            self.model,
+            Completion(model.vocab, self.context.length),
             self.context,
             KVCache(self.context, self.options.slots, host_limit),
             ThreadGovernor(
@@ -99,7 +100,7 @@ class Runner:
         return [Accepted(id, len(tokens))]
 
     def step(self) -> list[SequenceEvent]:
-        """Compute once for everybody; what happened, in order."""
+        """Compute once; what happened, in order."""
         if not self.scheduler.busy:
             wait([future for _, _, future in self._preparing.values()], timeout=PATIENCE)
         prepared = [
@@ -154,7 +155,7 @@ class Runner:
             raise InvalidRequest(
                 "This model does not generate text: it is made for embeddings.", param="model"
             )
-        waiting = len(self.scheduler.waiting) + len(self._preparing)
+        waiting = self.scheduler.waiting + len(self._preparing)
         if waiting >= self.options.queue_limit:
             raise QueueFull(
                 f"{waiting} requests already wait for this model; "

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from time import perf_counter
 
-import msgspec
-import numpy as np
-
+from lmnb.engine.admission import Admission
 from lmnb.engine.batch import Batch
-from lmnb.engine.cache import WORTHWHILE, KVCache, Lane, common_prefix
+from lmnb.engine.cache import KVCache, Lane
+from lmnb.engine.completion import Completion
 from lmnb.engine.context import Context, Logits
 from lmnb.engine.cpu import usable_processors
 from lmnb.engine.events import (
@@ -20,8 +18,6 @@ from lmnb.engine.events import (
     Scored,
     SequenceEvent,
 )
-from lmnb.engine.model import Model
-from lmnb.engine.sampling import logprob
 from lmnb.engine.sequence import Sequence
 from lmnb.engine.threads import ThreadGovernor
 from lmnb.errors import EngineError, LmnbError
@@ -37,140 +33,122 @@ SLIVER = 64
 class Scheduler:
     """Sequences wait, are prefilled in chunks, decode together, finish.
 
-    With a unified KV cache a step is one llama.cpp call. With separate streams llama.cpp would
-    split a mixed batch into many small graphs, so decoding and each prompt get calls of their own.
+    A step is one llama.cpp call. With a unified KV cache it computes everybody: who decodes, and
+    a chunk of prompts. With separate streams llama.cpp would split such a batch into many small
+    graphs, so a step decodes, and the steps after it read a chunk of prompts, one each, before the
+    next one decodes.
     """
 
     def __init__(
-        self, model: Model, context: Context, cache: KVCache, threads: ThreadGovernor
+        self, completion: Completion, context: Context, cache: KVCache, threads: ThreadGovernor
     ) -> None:
-        self.model = model
+        self.completion = completion
         self.context = context
         self.cache = cache
         self.threads = threads
-        self._processors = usable_processors()
-        self.waiting: deque[Sequence] = deque()
+        self.admission = Admission(cache)
         self.running: list[Sequence] = []
+        self._processors = usable_processors()
         self._batch = Batch(context.batch_size)
         self._scheduled: list[Share] = []
         self._events: list[SequenceEvent] = []
         self._prefill_rate = 500.0
-        self._inside = 0.0
-        self._totals = {"tokens": 0, "prompt": 0, "cached": 0, "steps": 0}
-        self._step_seconds = self._python_seconds = 0.0
+        self._chunk = self._left = 0
+        """Prompt tokens between two decodes, and how many of them are still to be read."""
+        self._steps = 0
+        self._inside = self._step_seconds = self._python_seconds = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Sequences that have not begun."""
+        return len(self.admission.waiting)
 
     @property
     def busy(self) -> bool:
         return bool(self.running or self.waiting)
 
     def add(self, sequence: Sequence) -> None:
-        self.waiting.append(sequence)
+        self.admission.waiting.append(sequence)
 
     def cancel(self, id: int) -> list[SequenceEvent]:
         """Stop a sequence; what it computed stays as a prefix. An unknown id has ended already."""
-        for sequence in [*self.running, *self.waiting]:
+        for sequence in [*self.running, *self.admission.waiting]:
             if sequence.id == id:
                 self._finish(sequence, "cancelled")
         return self._take_events()
 
     def step(self) -> list[SequenceEvent]:
-        """Compute once for everybody; what happened, in order."""
-        start, self._inside = perf_counter(), 0.0
+        """Compute once; what happened, in order."""
+        start, sampling = perf_counter(), self.completion.seconds
+        self._inside = 0.0
         self._admit()
-        decoding = [s for s in self.running if not s.prefilling]
-        prefilling = sorted((s for s in self.running if s.prefilling), key=lambda s: s.started)
-        budget = whole = self._prefill_budget(len(decoding))
-        for sequence in decoding:
-            self._schedule(sequence, 1)
-        if not self.context.unified:
-            self._compute()
-        for sequence in prefilling:
-            if budget < whole and budget < min(sequence.remaining, SLIVER):
-                break
-            budget -= self._schedule(sequence, budget)
-            if not self.context.unified:
-                self._compute()
+        if self.context.unified:
+            self._schedule_decodes()
+            self._schedule_prompts()
+        elif not self._schedule_prompt():
+            self._schedule_decodes()
+            if not self._scheduled:
+                self._schedule_prompt()
         self._compute()
-        self._account(perf_counter() - start)
+        self._steps += 1
+        elapsed = perf_counter() - start
+        self._step_seconds += elapsed
+        self._python_seconds += elapsed - self._inside - (self.completion.seconds - sampling)
         return self._take_events()
 
     def status(self) -> EngineStatus:
         return EngineStatus(
             running=len(self.running),
-            waiting=len(self.waiting),
+            waiting=self.waiting,
             threads=self.context.threads,
             cells_used=self._cells(),
             cells_total=self.context.cells,
             host_cache_bytes=self.cache.host.bytes,
             host_cache_entries=len(self.cache.host),
-            tokens_generated=self._totals["tokens"],
-            prompt_tokens=self._totals["prompt"],
-            cached_tokens=self._totals["cached"],
-            steps=self._totals["steps"],
+            tokens_generated=self.completion.tokens,
+            prompt_tokens=self.admission.prompt_tokens,
+            cached_tokens=self.admission.cached_tokens,
+            steps=self._steps,
             python_seconds=self._python_seconds,
             step_seconds=self._step_seconds,
         )
-
-    # -- admission ----------------------------------------------------------------------------
-
-    def _admit(self) -> None:
-        if not self.waiting:
-            return
-        for running in self.running:
-            self._lane(running).tokens = running.tokens[: running.computed]
-        for sequence in list(self.waiting):
-            if len(self.running) == len(self.cache.lanes):
-                return
-            if self._prefix_is_coming(sequence):
-                continue
-            if self.running and not self._has_room(sequence):
-                return
-            self.waiting.remove(sequence)
-            self._start(sequence)
-
-    def _start(self, sequence: Sequence) -> None:
-        reuse = sequence.scores.needed if sequence.scores and sequence.scoring else None
-        placed = self.cache.place(sequence.tokens, reuse)
-        assert placed is not None, "admitted without a free lane"
-        lane, found = placed
-        sequence.lane, sequence.computed = lane.id, found
-        if not sequence.started:
-            sequence.started = perf_counter()
-            sequence.cached = found
-            self._totals["prompt"] += sequence.prompt_length
-            self._totals["cached"] += found
-        lane.tokens = sequence.tokens[:found]
-        self.running.append(sequence)
-        self.running.sort(key=lambda s: s.lane or 0)
-
-    def _prefix_is_coming(self, sequence: Sequence) -> bool:
-        """Is somebody computing, right now, a beginning that this sequence could share?"""
-        if sequence.scoring:
-            return False
-        tokens = sequence.tokens
-        coming = max(
-            (common_prefix(tokens, s.tokens) for s in self.running if s.prefilling), default=0
-        )
-        if coming < WORTHWHILE:
-            return False
-        ready = max(common_prefix(tokens, lane.tokens) for lane in self.cache.lanes)
-        return coming - max(ready, self.cache.host.best(tokens)[0]) >= WORTHWHILE
-
-    def _has_room(self, sequence: Sequence) -> bool:
-        """Would the prompt fit beside those that run? (Idle lanes make room.)"""
-        if not self.context.unified:
-            return True
-        taken = sum(s.length - s.cached + 1 for s in self.running)
-        return taken + sequence.remaining < self.context.cells
 
     def _cells(self) -> int:
         running = {s.lane: s.computed for s in self.running}
         return sum(running.get(lane.id, len(lane.tokens)) for lane in self.cache.lanes)
 
-    # -- one call of llama.cpp ----------------------------------------------------------------
+    # -- who is in the next call --------------------------------------------------------------
+
+    def _admit(self) -> None:
+        self.running += self.admission.admit(self.running)
+        self.running.sort(key=lambda s: s.lane or 0)
+
+    def _schedule_decodes(self) -> None:
+        """Everybody's next token. Then prompts may be read again, by a chunk."""
+        decoding = [s for s in self.running if not s.prefilling]
+        for sequence in decoding:
+            self._schedule(sequence, 1)
+        self._chunk = self._left = self._prefill_budget(len(decoding))
+
+    def _schedule_prompts(self) -> None:
+        while self._schedule_prompt():
+            pass
+
+    def _schedule_prompt(self) -> int:
+        """The next prompt's next tokens, as far as the chunk allows; how many."""
+        scheduled = {sequence.id for sequence, _, _ in self._scheduled}
+        prompts = (s for s in self.running if s.prefilling and s.id not in scheduled)
+        sequence = min(prompts, key=lambda s: s.started, default=None)
+        if sequence is None:
+            return 0
+        if self._left < self._chunk and self._left < min(sequence.remaining, SLIVER):
+            return 0
+        count = self._schedule(sequence, self._left)
+        self._left -= count
+        return count
 
     def _prefill_budget(self, decoding: int) -> int:
-        """Prompt tokens this step may compute."""
+        """Prompt tokens that may be read before the next decode."""
         micro = self.context.micro_batch_size
         if not decoding:
             return micro
@@ -199,6 +177,8 @@ class Scheduler:
         """Logits of prompt tokens that this call can still give."""
         taken = sum(rows for sequence, _, rows in self._scheduled if sequence.scoring)
         return self.context.scoring_rows - taken
+
+    # -- one call of llama.cpp ----------------------------------------------------------------
 
     def _compute(self) -> None:
         if not self._scheduled:
@@ -264,61 +244,18 @@ class Scheduler:
             if sequence.request.max_tokens == 0:
                 self._finish(sequence, "length")
             else:
-                self._sample(sequence, row)
+                self._extend(sequence, row)
 
-    def _sample(self, sequence: Sequence, row: Logits) -> None:
-        request = sequence.request
-        vocab = self.model.vocab
-        if not sequence.may_end:
-            row[vocab.end_tokens] = -np.inf
-        start = perf_counter()
+    def _extend(self, sequence: Sequence, row: Logits) -> None:
         try:
-            token = self._choose(sequence, row)
+            delta, reason = self.completion.extend(sequence, row)
         except LmnbError as error:
             self._fail(sequence, error)
             return
-        self._inside += perf_counter() - start
-        ended = vocab.is_end(token)
-        chance = None
-        if request.logprobs is not None and (request.score_prompt or not ended):
-            chance = logprob(row, token, request.logprobs, vocab)
-        sequence.append(token)
-        self._totals["tokens"] += 1
-        if chance is not None and ended:
-            # Who scores prompts counts tokens: each has its score, the end too, which has no text.
-            sequence.text.push(b"", msgspec.structs.replace(chance, bytes=b""))
-        if not ended:
-            shown = token in sequence.visible
-            data = vocab.render(token, special=True) if shown else vocab.piece(token)
-            delta = sequence.delta(data, chance)
-            if delta is not None:
-                self._events.append(delta)
-        reason = self._end(sequence, ended)
+        if delta is not None:
+            self._events.append(delta)
         if reason is not None:
             self._finish(sequence, reason)
-
-    def _choose(self, sequence: Sequence, row: Logits) -> int:
-        """The next token, which its grammar, if it has one, allows and has taken."""
-        guide = sequence.guide
-        if guide is None:
-            return sequence.sampler.sample(row)
-        while True:
-            token = sequence.sampler.sample(row, guide.allowed())
-            if self.model.vocab.is_end(token) or guide.accept(token):
-                return token
-            row[token] = -np.inf
-
-    def _end(self, sequence: Sequence, ended: bool) -> FinishReason | None:
-        limit = sequence.request.max_tokens
-        if sequence.text.stopped is not None:
-            return "stop_string"
-        if ended or (sequence.guide is not None and sequence.guide.state == "complete"):
-            return "stop"
-        if limit is not None and sequence.completion_length >= limit:
-            return "length"
-        if sequence.length >= self.context.length:
-            return "context"
-        return None
 
     # -- the end of a sequence, or of the room ------------------------------------------------
 
@@ -329,7 +266,7 @@ class Scheduler:
         if len(self.running) > 1:
             youngest = max(self.running, key=lambda s: s.started)
             self._leave(youngest)
-            self.waiting.appendleft(youngest)
+            self.admission.waiting.appendleft(youngest)
         else:
             sequence = scheduled[0][0]
             if sequence.completion_length:
@@ -350,7 +287,7 @@ class Scheduler:
 
     def _remove(self, sequence: Sequence) -> None:
         if sequence.lane is None:
-            self.waiting.remove(sequence)
+            self.admission.waiting.remove(sequence)
         else:
             self._leave(sequence)
         sequence.sampler.close()
@@ -367,8 +304,3 @@ class Scheduler:
     def _take_events(self) -> list[SequenceEvent]:
         events, self._events = self._events, []
         return events
-
-    def _account(self, elapsed: float) -> None:
-        self._totals["steps"] += 1
-        self._step_seconds += elapsed
-        self._python_seconds += elapsed - self._inside

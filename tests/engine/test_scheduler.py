@@ -45,20 +45,29 @@ def test_waiting_requests_are_served_in_order(runner):
     assert order[-3:] == sorted(order[-3:])
 
 
-def test_a_long_prompt_stalls_nobody_for_more_than_a_chunk(runner):
+def tokens_read(reply):
+    if reply.end:
+        return reply.finished.prompt_tokens
+    return reply.prefills[-1].done if reply.prefills else 0
+
+
+def test_long_prompts_stall_nobody_for_more_than_a_chunk(runner):
     talking = submit(runner, request("Once upon a time", max_tokens=200, ignore_eos=True))
-    while not next(iter(talking.values())).text:
+    (talker,) = talking.values()
+    while not talker.text:
         step(runner, talking)
-    reading = submit(runner, request(words(900), max_tokens=1))
+    reading = submit(runner, *(request(words(600, i), max_tokens=1) for i in range(3)))
     replies = talking | reading
-    (talker,), (reader,) = talking.values(), reading.values()
-    steps = 0
-    while not reader.end:
+    chunks, read_before = 0, 0
+    while not all(reader.end for reader in reading.values()):
         before = talker.text
         step(runner, replies)
-        steps += 1
-        assert talker.text != before or talker.end, "a step passed without a token"
-    assert steps > 1
+        assert not talker.end
+        read = sum(tokens_read(reader) for reader in reading.values())
+        assert read - read_before <= runner.context.micro_batch_size, "a chunk without a token"
+        if talker.text != before:
+            chunks, read_before = chunks + 1, read
+    assert chunks > 2
     while runner.scheduler.busy:
         step(runner, replies)
 

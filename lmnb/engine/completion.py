@@ -1,0 +1,76 @@
+"""From logits to the next token of a sequence, and whether it was the last."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import msgspec
+import numpy as np
+
+from lmnb.engine.context import Logits
+from lmnb.engine.events import Delta, FinishReason
+from lmnb.engine.sampling import logprob
+from lmnb.engine.sequence import Sequence
+from lmnb.engine.vocab import Vocab
+
+
+class Completion:
+    """Extends sequences, token by token. `length`: tokens that one of them may have in all."""
+
+    def __init__(self, vocab: Vocab, length: int) -> None:
+        self.vocab = vocab
+        self.length = length
+        self.tokens = 0
+        """Sampled so far."""
+        self.seconds = 0.0
+        """Spent in samplers and grammars."""
+
+    def extend(self, sequence: Sequence, row: Logits) -> tuple[Delta | None, FinishReason | None]:
+        """Sample a token; what may be shown for it, and why the sequence ends, if it does.
+
+        Raises LmnbError where the logits, or the grammar, leave nothing to choose from.
+        """
+        request = sequence.request
+        if not sequence.may_end:
+            row[self.vocab.end_tokens] = -np.inf
+        start = perf_counter()
+        token = self._choose(sequence, row)
+        self.seconds += perf_counter() - start
+        self.tokens += 1
+        ended = self.vocab.is_end(token)
+        chance = None
+        if request.logprobs is not None and (request.score_prompt or not ended):
+            chance = logprob(row, token, request.logprobs, self.vocab)
+        sequence.append(token)
+        if chance is not None and ended:
+            # Who scores prompts counts tokens: each has its score, the end too, which has no text.
+            sequence.text.push(b"", msgspec.structs.replace(chance, bytes=b""))
+        delta = None
+        if not ended:
+            shown = token in sequence.visible
+            data = self.vocab.render(token, special=True) if shown else self.vocab.piece(token)
+            delta = sequence.delta(data, chance)
+        return delta, self._end(sequence, ended)
+
+    def _choose(self, sequence: Sequence, row: Logits) -> int:
+        """The next token, which its grammar, if it has one, allows and has taken."""
+        guide = sequence.guide
+        if guide is None:
+            return sequence.sampler.sample(row)
+        while True:
+            token = sequence.sampler.sample(row, guide.allowed())
+            if self.vocab.is_end(token) or guide.accept(token):
+                return token
+            row[token] = -np.inf
+
+    def _end(self, sequence: Sequence, ended: bool) -> FinishReason | None:
+        limit = sequence.request.max_tokens
+        if sequence.text.stopped is not None:
+            return "stop_string"
+        if ended or (sequence.guide is not None and sequence.guide.state == "complete"):
+            return "stop"
+        if limit is not None and sequence.completion_length >= limit:
+            return "length"
+        if sequence.length >= self.length:
+            return "context"
+        return None
