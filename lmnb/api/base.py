@@ -7,7 +7,7 @@ import functools
 import secrets
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 import msgspec
 from tornado import web
@@ -23,14 +23,17 @@ from lmnb.errors import (
     NotFound,
     PermissionDenied,
 )
+from lmnb.service.caller import Caller, Permission
 
 __all__ = ["ApiHandler", "RouteNotFoundHandler", "endpoint"]
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 QUICK_BODY_BYTES = 256 * 1024
 """Longer ones are parsed in a thread: other streams go on."""
+NEEDS = "__lmnb_needs"
+"""What a verb is marked with: the permission that it asks for."""
+Verb = Callable[..., Awaitable[None]]
 BodyT = TypeVar("BodyT", bound=Body)
-HandlerT = TypeVar("HandlerT", bound="ApiHandler")
 
 
 class BodyTooLarge(InvalidRequest):
@@ -45,13 +48,23 @@ def new_request_id() -> str:
     return f"req_{secrets.token_hex(12)}"
 
 
-def endpoint(verb: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+@overload
+def endpoint(verb: Verb) -> Verb: ...
+@overload
+def endpoint(*, needs: Permission) -> Callable[[Verb], Verb]: ...
+def endpoint(verb: Verb | None = None, *, needs: Permission = "use") -> Any:
     """Mark a verb as part of the API: its lmnb errors become JSON, and it ends with its client.
 
-    Jupyter asks each verb to say how it is protected. Here `ApiHandler.prepare` protects them all,
-    which cannot be forgotten, so the mark says that Jupyter's own check is not needed.
+    `needs` is what a caller must be permitted; `ApiHandler.prepare` asks for it. Jupyter asks each
+    verb to say how it is protected. Here `prepare` protects them all, which cannot be forgotten, so
+    the mark says that Jupyter's own check is not needed.
     """
+    if verb is None:
+        return functools.partial(_endpoint, needs=needs)
+    return _endpoint(verb, needs=needs)
 
+
+def _endpoint(verb: Verb, *, needs: Permission) -> Verb:
     @functools.wraps(verb)
     async def answer(self: ApiHandler, *args: str) -> None:
         if self.client_gone:
@@ -68,6 +81,7 @@ def endpoint(verb: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[No
             self._task = None
 
     setattr(answer, "__allow_unauthenticated", True)
+    setattr(answer, NEEDS, needs)
     return answer
 
 
@@ -80,6 +94,8 @@ class ApiHandler(web.RequestHandler):
     """The name of the event that ends a stream which failed. OpenAI's has none."""
     ping: bytes = b": ping\n\n"
     """Sent while a stream has nothing to say."""
+    caller: Caller | None = None
+    """Who asks. None where nobody is asked: the route is public, or the request was refused."""
     client_gone = False
     _task: asyncio.Task[None] | None = None
 
@@ -91,7 +107,7 @@ class ApiHandler(web.RequestHandler):
         """Bodies are JSON whatever their type says; Tornado would parse some as forms."""
         self.request.headers.pop("Content-Type", None)
 
-    async def admit(self) -> None:
+    async def admit(self) -> Caller:
         """Raise AuthenticationError or PermissionDenied unless the caller may call."""
         raise PermissionDenied("This handler is not hosted anywhere.")
 
@@ -99,13 +115,24 @@ class ApiHandler(web.RequestHandler):
         try:
             if self.request.method == "OPTIONS" or self.public:
                 return
-            await self.admit()
+            self.caller = await self.admit()
+            self._check_permission(self.caller)
             if len(self.request.body) > MAX_BODY_BYTES:
                 raise BodyTooLarge(
                     f"The body has {len(self.request.body)} bytes; at most {MAX_BODY_BYTES} are read."
                 )
         except LmnbError as error:
             self.fail(error)
+
+    def _check_permission(self, caller: Caller) -> None:
+        verb = getattr(self, self.request.method.lower())
+        needs: Permission | None = getattr(verb, NEEDS, None)  # None: no verb of this route, a 405
+        if needs is not None and needs not in caller.permissions:
+            raise PermissionDenied(
+                f"This API key may not {self.request.method} {self.request.path}: it lacks the "
+                f"permission '{needs}'.",
+                code="missing_permission",
+            )
 
     # -- in and out
 

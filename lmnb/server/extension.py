@@ -17,8 +17,8 @@ from lmnb._version import __version__
 from lmnb.api.routes import mount
 from lmnb.api.services import SETTING, Activity, Services
 from lmnb.server.build import build_services, load_options
-from lmnb.server.keys import ServerKey
-from lmnb.server.notebook import KEY_SETTING, NotebookHandler
+from lmnb.server.keys import KeyRing, ServerKey
+from lmnb.server.notebook import KEYS_SETTING, NotebookHandler
 from lmnb.server.runtime import RuntimeFile
 
 __all__ = ["LMNBApp", "main"]
@@ -88,7 +88,7 @@ class LMNBApp(ExtensionApp):
         self.key = ServerKey(self.api_key or None)
         self.runtime_file = RuntimeFile()
         self.settings[SETTING] = self.services
-        self.settings[KEY_SETTING] = self.key
+        self.settings[KEYS_SETTING] = KeyRing(self.key, self.services.keys)
         self._built = True
 
     def initialize_handlers(self) -> None:

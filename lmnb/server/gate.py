@@ -12,13 +12,16 @@ from urllib.parse import urlsplit
 from tornado.httputil import HTTPServerRequest
 
 from lmnb.errors import AuthenticationError, PermissionDenied
-from lmnb.server.keys import ServerKey, presented_keys
+from lmnb.server.keys import KeyRing, presented_keys
 from lmnb.server.peer import is_address, is_loopback, is_own_process
+from lmnb.service.caller import Caller
 
 __all__ = ["Gate"]
 
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via")
 """Somebody stands between: the other end of the socket says nothing about who asks."""
+ANYBODY = Caller("anybody", frozenset(("use", "manage")))
+"""Where nobody is asked for a key, nobody makes one either: it would outlive the openness."""
 
 
 @dataclass(kw_only=True)
@@ -26,23 +29,26 @@ class Gate:
     """A key opens always. Without one, only this user's own processes on this machine come in, so
     that clients which send no key (or any) work, while other users of the machine stay out."""
 
-    key: ServerKey
+    keys: KeyRing
     key_required: bool = False
     open_to_all: bool = False
+    cors: bool = False
+    """Pages of other origins may ask, if they have a key."""
     is_own_process: Callable[[Any], bool] = field(default=is_own_process)
 
-    async def admit(self, request: HTTPServerRequest) -> None:
-        """Raise AuthenticationError unless the caller may call."""
-        if self.key.opens(request):
-            return
+    async def admit(self, request: HTTPServerRequest) -> Caller:
+        """Raise AuthenticationError or PermissionDenied unless the caller may call."""
+        if caller := await self.keys.caller(request):
+            return caller
         if self.open_to_all:
             if _is_foreign_page(request):
                 raise PermissionDenied("Web pages of other origins may not use this server.")
-            return
+            return ANYBODY
         if self.key_required or "JUPYTERHUB_API_TOKEN" in os.environ:
             raise AuthenticationError(_complaint(request))
         if not (_is_plainly_local(request) and await self._comes_from_own_process(request)):
             raise AuthenticationError(_complaint(request))
+        return Caller("own process")
 
     async def _comes_from_own_process(self, request: HTTPServerRequest) -> bool:
         """Looked up once for each connection, and kept where Tornado keeps what it knows of it."""

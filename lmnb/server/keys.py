@@ -1,14 +1,18 @@
-"""The key of one server: given by its user, or made up when it starts."""
+"""What a caller shows, and whom it stands for."""
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import re
 import secrets
 
 from tornado.httputil import HTTPServerRequest
 
-__all__ = ["ServerKey", "new_key", "presented_keys"]
+from lmnb.service.caller import Caller
+from lmnb.service.keys import Keys, looks_like_a_key
+
+__all__ = ["KeyRing", "ServerKey", "new_key", "presented_keys"]
 
 BEARER = re.compile(r"(?:token|bearer)\s+(.+)", re.IGNORECASE)
 
@@ -26,7 +30,7 @@ def presented_keys(request: HTTPServerRequest) -> list[str]:
 
 
 class ServerKey:
-    """Opens every route."""
+    """The key of one server, given by its user or made up when it starts. Opens every route."""
 
     def __init__(self, value: str | None = None) -> None:
         self.value = value or new_key()
@@ -35,3 +39,23 @@ class ServerKey:
         """Takes the same time whatever was shown."""
         shown = [key.encode("utf-8", "surrogateescape") for key in presented_keys(request)]
         return any(hmac.compare_digest(key, self.value.encode()) for key in shown)
+
+
+class KeyRing:
+    """The server's own key, and those that its user has made."""
+
+    def __init__(self, server_key: ServerKey, keys: Keys | None = None) -> None:
+        self.server_key = server_key
+        self._keys = keys
+
+    async def caller(self, request: HTTPServerRequest) -> Caller | None:
+        """Whom the shown keys stand for; None when they are nobody's. Raises AuthenticationError
+        for a key that has expired."""
+        if self.server_key.opens(request):
+            return Caller("server key")
+        for shown in presented_keys(request):
+            if self._keys is None or not looks_like_a_key(shown):
+                continue
+            if key := await asyncio.to_thread(self._keys.find, shown):
+                return Caller(f"key {key.name}", frozenset(key.permissions))
+        return None

@@ -16,6 +16,7 @@ from lmnb.api.base import MAX_BODY_BYTES, ApiHandler, BodyTooLarge, new_request_
 from lmnb.api.routes import mount
 from lmnb.api.services import SETTING, Services
 from lmnb.server.gate import Gate
+from lmnb.service.caller import Caller
 
 __all__ = ["Listener"]
 
@@ -27,9 +28,9 @@ access_log = logging.getLogger("lmnb.access")
 class ListenerHandler(ApiHandler):
     """Leaves the question who may call to the gate."""
 
-    async def admit(self) -> None:
+    async def admit(self) -> Caller:
         gate: Gate = self.settings[GATE_SETTING]
-        await gate.admit(self.request)
+        return await gate.admit(self.request)
 
 
 class ListenerApplication(Application):

@@ -9,11 +9,12 @@ from tornado import web
 
 from lmnb.api.base import ApiHandler, endpoint
 from lmnb.errors import AuthenticationError, PermissionDenied
-from lmnb.server.keys import ServerKey, presented_keys
+from lmnb.server.keys import KeyRing, presented_keys
+from lmnb.service.caller import Caller
 
-__all__ = ["KEY_SETTING", "NotebookHandler"]
+__all__ = ["KEYS_SETTING", "NotebookHandler"]
 
-KEY_SETTING = "lmnb_key"
+KEYS_SETTING = "lmnb_keys"
 AUTH_RESOURCE = "lmnb"
 SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -21,14 +22,14 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 class NotebookHandler(ApiHandler, JupyterHandler):  # type: ignore[misc]  # both prepare
     """Jupyter's own checks, with refusals that an OpenAI client understands."""
 
-    async def admit(self) -> None:
+    async def admit(self) -> Caller:
         if not self.check_host():
             raise PermissionDenied(f"Host {self.request.host!r} is not allowed here.")
-        key: ServerKey = self.settings[KEY_SETTING]
-        if key.opens(self.request):
+        keys: KeyRing = self.settings[KEYS_SETTING]
+        if caller := await keys.caller(self.request):
             self.current_user = self._jupyter_current_user = User("lmnb")
             self._token_authenticated = True
-            return
+            return caller
         await self._admit_by_jupyter()
         if self.current_user is None:
             raise AuthenticationError(self._complaint())
@@ -39,6 +40,7 @@ class NotebookHandler(ApiHandler, JupyterHandler):  # type: ignore[misc]  # both
         allowed = self.authorizer.is_authorized(self, self.current_user, action, AUTH_RESOURCE)
         if not await ensure_async(allowed):
             raise PermissionDenied(f"{self.current_user.username} may not {action} lmnb.")
+        return Caller(self.current_user.username)
 
     async def _admit_by_jupyter(self) -> None:
         headers = self.request.headers

@@ -22,7 +22,7 @@ from lmnb.engine.process import start_engine
 from lmnb.errors import LmnbError
 from lmnb.server.build import build_services, load_options
 from lmnb.server.gate import Gate
-from lmnb.server.keys import ServerKey
+from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.listener import Listener
 from lmnb.server.peer import is_loopback
 from lmnb.server.runtime import RuntimeFile
@@ -74,7 +74,7 @@ async def serve(options: ServeOptions, factory: EngineFactory = start_engine) ->
         activity=Activity(),
     )
     gate = Gate(
-        key=ServerKey(options.api_key),
+        keys=KeyRing(ServerKey(options.api_key), services.keys),
         key_required=options.require_key or options.api_key is not None,
         open_to_all=options.no_auth,
     )
@@ -85,7 +85,7 @@ async def serve(options: ServeOptions, factory: EngineFactory = start_engine) ->
             await _until(stopped, services.manager.load(model))
         if not stopped.is_set():
             listener.start()
-            runtime_file.write(root, gate.key.value)
+            runtime_file.write(root, gate.keys.server_key.value)
             print(f"lmnb is ready at {root}v1", flush=True)
             _say_who_may_call(options, gate)
         await stopped.wait()
@@ -140,7 +140,7 @@ def _say_who_may_call(options: ServeOptions, gate: Gate) -> None:
     if options.no_auth:
         log.warning("--no-auth: everybody who reaches this port may use it.")
     elif options.api_key is None and (options.require_key or not is_loopback(options.host)):
-        print(f"The API key is {gate.key.value}", flush=True)
+        print(f"The API key is {gate.keys.server_key.value}", flush=True)
 
 
 def _parser(prog: str) -> argparse.ArgumentParser:

@@ -17,7 +17,7 @@ from tornado.netutil import bind_sockets
 from lmnb.api.services import Activity, Services
 from lmnb.models.store import ModelStore
 from lmnb.server.gate import Gate
-from lmnb.server.keys import ServerKey
+from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.listener import Listener
 from lmnb.service.database import Database
 from lmnb.service.generation import Generations
@@ -98,7 +98,9 @@ def api(
             activity=Activity(),
         )
         sockets = bind_sockets(0, "127.0.0.1")
-        listener = Listener(services, Gate(key=ServerKey(KEY), key_required=True), sockets)
+        listener = Listener(
+            services, Gate(keys=KeyRing(ServerKey(KEY), services.keys), key_required=True), sockets
+        )
         listener.start()
         url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
         headers = {"Authorization": f"Bearer {KEY}"}

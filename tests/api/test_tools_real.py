@@ -22,7 +22,7 @@ from lmnb.api.services import Services
 from lmnb.engine.process import start_engine
 from lmnb.models.store import ModelStore
 from lmnb.server.gate import Gate
-from lmnb.server.keys import ServerKey
+from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.listener import Listener
 from lmnb.service.generation import Generations
 from lmnb.service.manager import ModelManager
@@ -81,7 +81,9 @@ async def serve(model: Path, folder: Path) -> AsyncIterator[openai.AsyncOpenAI]:
     manager = ModelManager(store, start_engine)
     services = Services(store=store, manager=manager, generations=Generations(manager))
     sockets = bind_sockets(0, "127.0.0.1")
-    listener = Listener(services, Gate(key=ServerKey(KEY), key_required=True), sockets)
+    listener = Listener(
+        services, Gate(keys=KeyRing(ServerKey(KEY), services.keys), key_required=True), sockets
+    )
     listener.start()
     url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}/v1"
     try:

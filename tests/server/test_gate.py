@@ -15,7 +15,7 @@ from tornado.httputil import HTTPHeaders
 
 from lmnb.errors import AuthenticationError, PermissionDenied
 from lmnb.server.gate import Gate
-from lmnb.server.keys import ServerKey
+from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.peer import is_loopback, is_own_process
 
 
@@ -33,7 +33,7 @@ def request(**headers: str) -> Any:
 
 
 def gate(*, own: bool = True, **options: Any) -> Gate:
-    return Gate(key=ServerKey("sk-right"), is_own_process=lambda _: own, **options)
+    return Gate(keys=KeyRing(ServerKey("sk-right")), is_own_process=lambda _: own, **options)
 
 
 async def admitted(gate: Gate, request: Any) -> bool:
