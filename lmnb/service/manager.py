@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+import msgspec
 
 from lmnb.engine import Engine, EngineFactory
 from lmnb.engine.limits import check_load
@@ -43,11 +46,22 @@ class LoadedModel:
 LoadedModels = list[LoadedModel]
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The instance that answers to a name, there or not yet, and how it would be loaded."""
+
+    identifier: str
+    record: ModelRecord
+    options: LoadOptions
+    jit: bool
+
+
 @dataclass(slots=True)
 class _Load:
     """A load that is under way; everybody who wants it waits for the one task."""
 
     task: asyncio.Task[LoadedModel]
+    target: Target
     listeners: Listeners
 
 
@@ -90,38 +104,85 @@ class ModelManager:
         """Living instances, in the order they were loaded."""
         return [model for model in self._loaded.values() if model.engine.alive]
 
-    async def get(self, name: str, *, ttl: float | None = None) -> LoadedModel:
+    async def get(
+        self, name: str, *, ttl: float | None = None, progress: ProgressCallback | None = None
+    ) -> LoadedModel:
         """The instance that answers to `name`, loaded for it if need be. `ttl` is for one that was
-        loaded on request: how long it may stay idle from now on.
+        loaded on request: how long it may stay idle from now on. `progress` is told of a load.
 
         Raises ModelNotFound, LoadFailed, ServiceClosed.
         """
-        model = await self._get(name)
+        return await self.reach(await self.target(name), ttl=ttl, progress=progress)
+
+    async def target(self, name: str, *, context_length: int | None = None) -> Target:
+        """What answers to `name`, loaded or to be loaded. With `context_length`: an instance of
+        that model which holds as many tokens; a further one is loaded where none does.
+
+        Raises ModelNotFound, InvalidRequest.
+        """
+        target = self._present(name)
+        if target is None:
+            record = await self.find(name)
+            target = self._present(record.id) or Target(record.id, record, self.defaults, jit=True)
+        return target if context_length is None else self._roomy(target, context_length)
+
+    def _present(self, identifier: str) -> Target | None:
+        """What is loaded, or being loaded, under that identifier."""
+        if load := self._loads.get(identifier):
+            return load.target
+        if model := self._loaded.get(identifier):
+            return Target(identifier, model.record, model.engine.options, jit=model.jit)
+        return None
+
+    def _roomy(self, wanted: Target, context: int) -> Target:
+        """`wanted`, another of its model's instances, or a new one."""
+        present = [target for id in self._identifiers() if (target := self._present(id))]
+        for target in sorted(
+            present, key=lambda one: (one.identifier != wanted.identifier, one.identifier)
+        ):
+            if target.record.path == wanted.record.path and self._room(target) >= context:
+                return target
+        options = msgspec.structs.replace(self.defaults, context_length=context)
+        check_load(options)
+        id = wanted.record.id
+        names = itertools.chain([id], (f"{id}:{number}" for number in itertools.count(2)))
+        free = next(name for name in names if name not in self._identifiers())
+        return Target(free, wanted.record, options, jit=True)
+
+    def _identifiers(self) -> set[str]:
+        return {model.id for model in self.loaded()} | self._loads.keys()
+
+    def _room(self, target: Target) -> int:
+        """Tokens that one conversation may hold there."""
+        if model := self._loaded.get(target.identifier):
+            return model.engine.facts.context_length
+        return target.options.context_length or 0
+
+    async def reach(
+        self,
+        target: Target,
+        *,
+        ttl: float | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> LoadedModel:
+        """The instance, loaded if need be. Raises as `get` does."""
+        model = self._loaded.get(target.identifier)
+        if model is not None and model.engine.alive:
+            model.last_used = time.time()
+        elif model is None and not self.jit and target.identifier not in self._loads:
+            raise ModelNotFound(
+                f"The model '{target.identifier}' is not loaded, and loading on request is "
+                "switched off.",
+                param="model",
+            )
+        else:
+            model = await self._join(
+                target.identifier, target.record, target.options, jit=target.jit, progress=progress
+            )
         if ttl is not None and model.jit:
             model.ttl = ttl
             self._idle.wake()
         return model
-
-    async def _get(self, name: str) -> LoadedModel:
-        if name in self._loads:
-            return await self._wait(name)
-        model = self._loaded.get(name)
-        if model is None:
-            record = await self.find(name)
-            identifier = record.id
-            model = self._loaded.get(identifier)
-        else:
-            record, identifier = model.record, model.id
-        if model is not None and model.engine.alive:
-            model.last_used = time.time()
-            return model
-        if model is None and not self.jit and identifier not in self._loads:
-            raise ModelNotFound(
-                f"The model '{name}' is not loaded, and loading on request is switched off.",
-                param="model",
-            )
-        options = model.engine.options if model is not None else self.defaults
-        return await self._join(identifier, record, options, jit=model is None or model.jit)
 
     async def load(
         self,
@@ -211,7 +272,9 @@ class ModelManager:
             listeners: Listeners = []
             task = asyncio.ensure_future(self._run(identifier, record, options, jit, listeners))
             task.add_done_callback(lambda _: self._loads.pop(identifier, None))
-            load = self._loads[identifier] = _Load(task, listeners)
+            load = self._loads[identifier] = _Load(
+                task, Target(identifier, record, options, jit), listeners
+            )
         if progress:
             load.listeners.append(progress)
         return await self._wait(identifier)

@@ -262,3 +262,34 @@ def test_a_model_loaded_on_request_may_idle_for_an_hour(manager):
         return (await manager.get("alpha")).ttl
 
     assert asyncio.run(main()) == 3600
+
+
+def test_a_longer_context_is_another_instance_and_a_shorter_one_the_same(manager, factory):
+    async def main():
+        await manager.get("alpha")
+        targets = [await manager.target("alpha", context_length=n) for n in (9000, 100, 9000)]
+        models = await asyncio.gather(*(manager.reach(target) for target in targets))
+        return [model.id for model in models]
+
+    assert asyncio.run(main()) == ["alpha:2", "alpha", "alpha:2"]
+    assert [options.context_length for _, options in factory.loads] == [None, 9000]
+
+
+def test_a_context_is_asked_for_before_anything_is_loaded(manager, factory):
+    async def main():
+        target = await manager.target("alpha", context_length=512)
+        return (await manager.reach(target)).id, (await manager.get("alpha")).id
+
+    assert asyncio.run(main()) == ("alpha", "alpha")
+    assert [options.context_length for _, options in factory.loads] == [512]
+
+
+def test_a_load_for_a_request_tells_its_progress(manager):
+    steps = []
+
+    async def main():
+        await manager.get("alpha", progress=steps.append)
+        await manager.get("alpha", progress=steps.append)
+
+    asyncio.run(main())
+    assert steps == [0.5, 1.0]
