@@ -159,7 +159,7 @@ async def test_the_content_type_of_a_request_does_not_matter(api: Api) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/nowhere", "/v1", "/v1/nowhere", "/v1/chat", "/v1/%ff", "//", "/api/v0/models"],
+    ["/", "/nowhere", "/v1", "/v1/nowhere", "/v1/chat", "/v1/%ff", "//", "/api/v9/models"],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PATCH"])
 async def test_an_unknown_route_is_a_404(api: Api, path: str, method: str) -> None:

@@ -10,7 +10,14 @@ from pydantic_core import PydanticCustomError
 from lmnb.api.body import Body, Integer
 from lmnb.engine.options import Sampling
 
-__all__ = ["GenerationFields", "StreamOptions", "thinking_variables", "token_limit", "unsupported"]
+__all__ = [
+    "GenerationFields",
+    "SamplingFields",
+    "StreamOptions",
+    "thinking_variables",
+    "token_limit",
+    "unsupported",
+]
 
 INT32 = 2**31 - 1
 INT64 = 2**63 - 1
@@ -58,18 +65,12 @@ class StreamOptions(Body):
     include_usage: bool = False
 
 
-class GenerationFields(Body):
-    """What a caller may say about one generation, with llama.cpp's defaults."""
+class SamplingFields(Body):
+    """How tokens are chosen and when to stop, with llama.cpp's defaults."""
 
-    model: Annotated[str, Field(min_length=1)]
-    stream: bool = False
-    stream_options: StreamOptions = StreamOptions()
-    n: Annotated[Integer, Field(ge=1, le=MAX_CHOICES)] = 1
     stop: Annotated[
         list[str], BeforeValidator(_strings, json_schema_input_type=str | list[str])
     ] = []
-    max_tokens: Annotated[Integer, Field(ge=NO_LIMIT, le=INT64)] | None = None
-    ttl: Annotated[float, Field(gt=0)] | None = None
     ignore_eos: bool = False
 
     seed: Annotated[Integer, Field(ge=-INT64 - 1, le=INT64)] = ANY_SEED
@@ -122,6 +123,17 @@ SAMPLED = [
     for name in Sampling.__struct_fields__
     if name not in ("dry_sequence_breakers", "logit_bias", "seed")
 ]
+
+
+class GenerationFields(SamplingFields):
+    """What a caller may say about one generation of an OpenAI dialect."""
+
+    model: Annotated[str, Field(min_length=1)]
+    stream: bool = False
+    stream_options: StreamOptions = StreamOptions()
+    n: Annotated[Integer, Field(ge=1, le=MAX_CHOICES)] = 1
+    max_tokens: Annotated[Integer, Field(ge=NO_LIMIT, le=INT64)] | None = None
+    ttl: Annotated[float, Field(gt=0)] | None = None
 
 
 def token_limit(value: int | None) -> int | None:
