@@ -25,6 +25,9 @@ IDLE_SHARE = 0.5
 HOST_SHARE = 1 / 3
 """Host memory for evicted lanes, unless a limit is set, as a part of the KV cache's own."""
 
+NEARLY = 0.8
+"""From this part of a tile on, a whole one costs no more."""
+
 State = NDArray[np.uint8]
 
 
@@ -149,9 +152,19 @@ class KVCache:
             lane = self._victim(idle, prompt)
             self._evict(lane)
             found = 0
+        found = self._leave_a_tile(lane, found, len(prompt))
         lane.busy = True
         self.touch(lane)
         return lane, found
+
+    def _leave_a_tile(self, lane: Lane, found: int, length: int) -> int:
+        """Nearly a tile of tokens is read more slowly than a whole one: then a few are computed
+        again, unless others run, with whose tokens the batch is large enough."""
+        tile = self.context.tile
+        alone = not any(other.busy for other in self.lanes)
+        if alone and found >= tile > length - found > NEARLY * tile:
+            return self._cut(lane, length - tile)
+        return found
 
     def release(self, lane: Lane, tokens: Tokens) -> None:
         """The sequence in `lane` is done; `tokens` of it are computed and stay."""

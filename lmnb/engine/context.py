@@ -51,6 +51,11 @@ SCORING_BYTES = 16 << 20
 """Room for the logits of prompt tokens, beside a row for each lane. Touched only when asked for."""
 
 
+FLASH_TILE = 64
+"""Prompt tokens from which ggml's flash attention computes on a processor in tiles, 25 % faster
+(`GGML_FA_TILE_Q` in ggml-cpu/common.h)."""
+
+
 class AbortFlag:
     """Tells llama.cpp, from another thread, to abandon the call it is in.
 
@@ -128,14 +133,19 @@ class Context:
         self.micro_batch_size: int = lib.llama_n_ubatch(self.handle)
         self.unified = bool(options.kv_unified)
         self.threads = threads
+        recurrent = lib.llama_model_is_recurrent(model.handle) or lib.llama_model_is_hybrid(
+            model.handle
+        )
+        simple = not (recurrent or model.window or model.gpu_layers or pooling)
+        self.tile = FLASH_TILE if simple and options.flash_attention is not False else 0
+        """A prompt's last tokens are read faster if they are so many than if they are a few less;
+        0: no matter."""
         self._scratch = np.empty(0, np.uint8)
         if not options.mlock:
             release_zeros(anonymous_regions() - before)
         self._attach(options, log)
         self._abort = AbortFlag()
-        if not (
-            lib.llama_model_is_recurrent(model.handle) or lib.llama_model_is_hybrid(model.handle)
-        ):  # their state could not be taken back
+        if not recurrent:  # its state could not be taken back
             self._abort.attach(self.handle)
 
     def close(self) -> None:

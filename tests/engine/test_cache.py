@@ -65,6 +65,16 @@ def test_a_conversation_goes_on_from_where_it_stood(runner):
     assert_same_distribution(warm, fresh(runner, longer))
 
 
+@pytest.mark.parametrize(("left", "computed"), [(40, 40), (60, 64), (64, 64), (70, 70)])
+def test_what_is_nearly_a_tile_of_flash_attention_is_made_a_whole_one(runner, left, computed):
+    tokens = list(range(1000, 1300))
+    run(runner, ask(tokens))
+    longer = [*tokens, *range(2000, 2000 + left)]
+    warm = run(runner, ask(longer))[0]
+    assert warm.finished.cached_tokens == len(longer) - computed
+    assert_same_distribution(warm, fresh(runner, longer))
+
+
 def test_a_shared_beginning_is_copied_and_both_keep_theirs(runner):
     shared = words(300)
     a, b = shared + " alpha", shared + " beta beta beta"
