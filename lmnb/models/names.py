@@ -10,12 +10,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from lmnb.models.quant_names import is_quant, split_quant
+
 __all__ = ["ModelName", "Shard", "files_of", "hub_repository", "name_of", "shard_of"]
 
-_QUANT = re.compile(
-    r"[-._@]((?:UD-)?(?:(?:IQ|TQ|Q)\d+(?:_[A-Z0-9]+)*|BF16|FP?16|FP?32|MXFP4(?:_MOE)?|NVFP4))$",
-    re.IGNORECASE,
-)
 _SHARD = re.compile(r"^(.+)-(\d{5})-of-(\d{5})$")
 _GENERIC = {"", "model", "ggml-model", "ggml", "gguf", "weights", "unquantized"}
 
@@ -83,14 +81,15 @@ def name_of(relative: PurePosixPath) -> ModelName:
     stem = relative.name.removesuffix(relative.suffix)
     shard = shard_of(stem)
     stem = shard.stem if shard else stem
-    match = _QUANT.search(stem)
-    display = stem[: match.start()] if match else stem
+    display, quant = split_quant(stem)
+    if repository and is_quant(stem):
+        display, quant = "", stem
     if display.lower() in _GENERIC:
         display = re.sub(r"[-_.]gguf$", "", repository, flags=re.IGNORECASE) or stem
     return ModelName(
         publisher=publisher.lower(),
         repository=repository.lower(),
         model=display.lower(),
-        quant=match[1].lower() if match else "",
+        quant=quant.lower(),
         display=display,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["BALANCE", "canonical", "choose", "is_quant", "split_quant", "weight_bits"]
+__all__ = ["BALANCE", "balance", "canonical", "choose", "is_quant", "split_quant", "weight_bits"]
 
 _PLAIN = (
     r"(?:UD-|i1-)?(?:(?:IQ|TQ|Q)\d+(?:_(?:\d+|K|XXS|XS|S|M|L|XL|XXL|NL))*"
@@ -55,14 +55,15 @@ def choose(wanted: str, quants: Iterable[str]) -> list[str]:
         same = [quant for quant in given if _bare(quant) == goal]
     if not same:
         same = [quant for quant in given if _bare(quant).startswith(goal + "_")]
-    return sorted(same, key=_place)
+    return sorted(same, key=balance)
 
 
 def _bare(quant: str) -> str:
     return canonical(quant).removeprefix("UD-").removeprefix("I1-")
 
 
-def _place(quant: str) -> int:
+def balance(quant: str) -> int:
+    """Its place in `BALANCE`, whatever its mix; behind all where it is not there."""
     bare = _bare(quant)
     return BALANCE.index(bare) if bare in BALANCE else len(BALANCE)
 

@@ -24,10 +24,11 @@ __all__ = ["Wish", "parse_wish"]
 
 MAX_LENGTH = 500
 HOSTS = ("huggingface.co", "hf.co", "www.huggingface.co")
+NO_OWNERS = ("datasets", "spaces", "collections", "models", "api", *HOSTS)
 VIEWS = ("resolve", "blob", "raw", "tree")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _REPO_PART = re.compile(r"(?!-)(?!.*(?:--|\.\.))[A-Za-z0-9_.-]{1,96}(?<![-.])")
-_NAME = re.compile(r"\w[\w. +-]*")
+_NAME = re.compile(r"\w(?:[\w. +-]*[\w.+-])?")
 _TAG = re.compile(r"\w[\w.-]{0,63}")
 
 
@@ -96,7 +97,7 @@ def _address(text: str, endpoint: str) -> tuple[str, bool] | None:
 def _from_address(text: str, path: str, at_is_revision: bool) -> Wish:
     path, _, query = path.partition("#")[0].partition("?")
     parts = [unquote(part) for part in path.strip("/").split("/")]
-    if len(parts) < 2 or parts[0] in ("datasets", "spaces", "collections", "api"):
+    if len(parts) < 2:
         _refuse(text, "that is no address of a model's repository")
     owner, (name, revision) = parts[0], _at(parts[1]) if at_is_revision else (parts[1], "")
     rest, tag = parts[2:], ""
@@ -163,6 +164,8 @@ def _short(text: str, name: str, tag: str) -> Wish:
 def _wish(
     text: str, owner: str, name: str, file: str = "", quant: str = "", revision: str = ""
 ) -> Wish:
+    if owner.lower() in NO_OWNERS:
+        _refuse(text, "that is no repository of a model")
     for part in (owner, name):
         if not _REPO_PART.fullmatch(part):
             _refuse(text, f"{part[:100]!r} cannot be the name of an owner or a repository")

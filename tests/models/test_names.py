@@ -29,6 +29,8 @@ CASES = {
         "Llama-3.2-1B",
     ),
     "owner/Some-Model-GGUF/ggml-model-Q4_0.gguf": ("owner/some-model", "q4_0", "Some-Model"),
+    "owner/Some-Model-GGUF/Q4_0.gguf": ("owner/some-model", "q4_0", "Some-Model"),
+    "owner/Some-i1-GGUF/Some.i1-IQ2_M.gguf": ("owner/some", "i1-iq2_m", "Some"),
     "folder/thing-Q4_0.gguf": ("thing", "q4_0", "thing"),
     "a/b/c/d/deep-Q4_0.gguf": ("a/deep", "q4_0", "deep"),
     "Q4_0.gguf": ("q4_0", "", "Q4_0"),
