@@ -12,10 +12,12 @@ __all__ = [
     "HubError",
     "HubRateLimited",
     "HubUnreachable",
+    "InsufficientMemory",
     "InvalidRequest",
     "LmnbError",
     "LoadFailed",
     "MethodNotAllowed",
+    "ModelInUse",
     "ModelNotFound",
     "NotFound",
     "PermissionDenied",
@@ -129,6 +131,15 @@ class HubRateLimited(HubError):
     code = "hub_rate_limited"
 
 
+class ModelInUse(LmnbError):
+    """The instance answers requests, which would not survive what was asked for."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "model_in_use"
+    retryable = False
+
+
 class MethodNotAllowed(LmnbError):
     """The route exists; the verb does not."""
 
@@ -164,6 +175,13 @@ class LoadFailed(EngineError):
 
     code = "model_load_failed"
     retryable = False
+
+
+class InsufficientMemory(LoadFailed):
+    """The model would take more memory than there is, or than the guardrail leaves it."""
+
+    status = 507
+    code = "insufficient_memory"
 
 
 class EngineDied(EngineError):
