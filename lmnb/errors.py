@@ -5,7 +5,9 @@ from __future__ import annotations
 __all__ = [
     "AuthenticationError",
     "ContextLengthExceeded",
+    "DamagedDownload",
     "DamagedModel",
+    "DiskFull",
     "EngineDied",
     "EngineError",
     "GatedModel",
@@ -13,10 +15,13 @@ __all__ = [
     "HubRateLimited",
     "HubUnreachable",
     "InsufficientMemory",
+    "InvalidAnswer",
     "InvalidRequest",
     "LmnbError",
     "LoadFailed",
+    "McpConnectionFailed",
     "MethodNotAllowed",
+    "MissingExtra",
     "ModelInUse",
     "ModelNotFound",
     "NotFound",
@@ -131,6 +136,20 @@ class HubRateLimited(HubError):
     code = "hub_rate_limited"
 
 
+class DamagedDownload(HubError):
+    """What arrived is not what the Hub says the file is."""
+
+    code = "download_damaged"
+
+
+class DiskFull(LmnbError):
+    """There is no room for it. The message says how much is needed and how much is free."""
+
+    status = 507
+    code = "disk_full"
+    retryable = False
+
+
 class ModelInUse(LmnbError):
     """The instance answers requests, which would not survive what was asked for."""
 
@@ -146,6 +165,21 @@ class MethodNotAllowed(LmnbError):
     status = 405
     type = "invalid_request_error"
     code = "method_not_allowed"
+
+
+class MissingExtra(LmnbError):
+    """An optional package is not installed. The message says which."""
+
+    status = 501
+    code = "missing_extra"
+    retryable = False
+
+
+class McpConnectionFailed(LmnbError):
+    """A server of tools cannot be reached, or does not speak the protocol."""
+
+    status = 502
+    code = "mcp_connection_error"
 
 
 class QueueFull(LmnbError):
@@ -205,3 +239,10 @@ class ServerNotFound(LmnbError):
 
     status = 503
     code = "server_not_found"
+
+
+class InvalidAnswer(LmnbError):
+    """Kernel side: the model's answer, `reply`, has no value of the type that was asked for."""
+
+    code = "invalid_answer"
+    reply: str = ""

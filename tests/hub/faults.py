@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -42,7 +42,7 @@ class Faults:
 
     def arm(self, file: str, *faults: Fault) -> None:
         """`file` is `owner/repository/path`."""
-        self._armed.setdefault(file, []).extend(faults)
+        self._armed.setdefault(file, []).extend(replace(fault) for fault in faults)
 
     def clear(self) -> None:
         self._armed.clear()

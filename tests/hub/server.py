@@ -90,8 +90,10 @@ class StandInHub:
             raise RuntimeError("the stand-in Hub did not start")
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._stopped.set)
-        self._thread.join(20)
+        """Harmless twice."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stopped.set)
+            self._thread.join(20)
 
     def wait(self) -> None:
         """Until somebody stops it."""
