@@ -151,9 +151,11 @@ class ScriptedEngine:
         return bytes(tokens).decode()
 
     async def status(self) -> EngineStatus:
-        running = sum(not stream.ended for stream in self.streams)
+        running = [stream for stream in self.streams if not stream.ended]
         numbers = dict.fromkeys(EngineStatus.__struct_fields__, 0)
-        return EngineStatus(**{**numbers, "running": running})
+        numbers["running"] = len(running)
+        numbers["reading"] = sum(not stream.said for stream in running)
+        return EngineStatus(**numbers)
 
     async def close(self) -> None:
         self.die(ServiceClosed("The model was unloaded."))
@@ -171,6 +173,7 @@ class ScriptedStream:
     def __init__(self, script: Script, request: EngineRequest) -> None:
         self.cancelled = asyncio.Event()
         self.ended = False
+        self.said = 0
         self._error: LmnbError | None = None
         self._events = self._play(script, request)
 
@@ -193,26 +196,25 @@ class ScriptedStream:
             yield Prefill(1, done, script.prompt_tokens, script.cached_tokens)
         if request.score_prompt:
             yield Scored(1, _scores(request))
-        said = 0
         for text in self._texts(script):
             await self._pause(script.hold)
             if self._error:
                 raise self._error
-            if self.cancelled.is_set() or said == request.max_tokens:
+            if self.cancelled.is_set() or self.said == request.max_tokens:
                 break
-            said += 1
-            yield Delta(1, text, said, _logprobs(text, request.logprobs, script.chance))
+            self.said += 1
+            yield Delta(1, text, self.said, _logprobs(text, request.logprobs, script.chance))
         if script.fail:
             raise script.fail
         self.ended = True
-        limited = said == request.max_tokens
+        limited = self.said == request.max_tokens
         yield Finished(
             id=1,
             reason="length" if limited else script.reason,  # type: ignore[arg-type]
             text="",
             prompt_tokens=script.prompt_tokens,
             cached_tokens=script.cached_tokens,
-            completion_tokens=said,
+            completion_tokens=self.said,
             timings=Timings(queue=0.001, prefill=0.02, decode=0.1, first_token=0.03),
             seed=request.sampling.seed or 0,
             stop_string=script.stop_string,

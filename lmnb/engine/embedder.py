@@ -111,6 +111,7 @@ class Embedder:
     def status(self) -> EngineStatus:
         return EngineStatus(
             running=len(self._jobs),
+            reading=len(self._jobs),
             waiting=0,
             threads=self.context.threads,
             cells_used=0,

@@ -156,6 +156,8 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A look at a running engine."""
 
     running: int
+    reading: int
+    """Of those that run, the ones whose prompts are still being read."""
     waiting: int
     threads: int
     cells_used: int

@@ -99,6 +99,7 @@ class Scheduler:
     def status(self) -> EngineStatus:
         return EngineStatus(
             running=len(self.running),
+            reading=sum(sequence.prefilling for sequence in self.running),
             waiting=self.waiting,
             threads=self.context.threads,
             cells_used=self._cells(),

@@ -14,6 +14,7 @@ import pytest
 
 from lmnb.errors import LoadFailed
 from tests.api.conftest import Api
+from tests.scripted import Script
 
 LOAD = "/api/v1/models/load"
 
@@ -151,3 +152,21 @@ async def test_status_says_what_is_loaded_and_where(api: Api) -> None:
     (loaded,) = status["loaded"]
     assert (loaded["identifier"], loaded["state"]) == (api.model, "IDLE")
     assert status["machine"]["memory_total_bytes"] > 0
+
+
+async def test_status_tells_reading_a_prompt_from_answering_it(api: Api) -> None:
+    async def state() -> str:
+        (loaded,) = (await api.client.get("/api/v1/status")).json()["loaded"]
+        return str(loaded["state"])
+
+    hold = asyncio.Event()
+    api.script(Script(prefill=[3], hold=hold, forever=True))
+    async with api.open_stream() as response:
+        lines = response.aiter_lines()
+        while not (await anext(lines)).startswith(": prompt"):
+            pass
+        assert await state() == "PROCESSINGPROMPT"
+        hold.set()
+        while "Hello" not in await anext(lines):
+            pass
+        assert await state() == "GENERATING"

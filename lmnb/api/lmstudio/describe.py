@@ -95,14 +95,17 @@ async def status(services: Services, base_url: str) -> dict[str, Any]:
 
 async def _instance(one: LoadedModel) -> dict[str, Any]:
     facts = one.engine.facts
-    running, waiting = one.in_flight, 0
+    running, reading, waiting = one.in_flight, 0, 0
     look = None
     try:
         look = await one.engine.status()
-        running, waiting = look.running, look.waiting
+        running, reading, waiting = look.running, look.reading, look.waiting
     except LmnbError:
         pass  # it ended while we asked
-    state = "GENERATING" if running else "PROCESSINGPROMPT" if one.in_flight else "IDLE"
+    if running > reading:
+        state = "GENERATING"
+    else:
+        state = "PROCESSINGPROMPT" if running or waiting or one.in_flight else "IDLE"
     return {
         "identifier": one.id,
         "model": one.record.id,
