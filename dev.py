@@ -4,7 +4,8 @@
     python3 dev.py demo [options of `jupyter lab`]    JupyterLab on the quick-start notebook
     python3 dev.py test [options of `pytest`]         lint, types, import rules, tests
 
-Both make `.venv` (or $LMNB_VENV) the first time and whenever pyproject.toml has changed.
+Both make `.venv` (or $LMNB_VENV) the first time and whenever pyproject.toml or labextension/ has
+changed. With Node.js, that builds the JupyterLab panel; without, everything else works.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ VENV = Path(os.environ.get("LMNB_VENV", ROOT / ".venv")).resolve()
 SCRIPTS = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = SCRIPTS / ("python.exe" if os.name == "nt" else "python")
 EXTRAS = {"demo": "demo", "test": "test,dev"}
+NPM = shutil.which("npm")
+NO_NPM = (
+    "No npm found (it comes with Node.js 20 or newer): lmnb's JupyterLab panel is neither built nor "
+    "tested. Everything else works."
+)
 
 NO_NEWS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}
 """JupyterLab's own settings for the demo: its first question would be about news from the web."""
@@ -45,12 +51,14 @@ def main(arguments: list[str]) -> int:
 
 
 def set_up(extras: str) -> None:
-    """Install the working tree with `extras`, unless that has been done for this pyproject.toml."""
+    """Install the working tree with `extras`, unless that has been done for what is in it."""
     stamp = VENV / f"lmnb-{extras.replace(',', '-')}.stamp"
-    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    wanted = fingerprint()
     if PYTHON.exists() and stamp.exists() and stamp.read_text() == wanted:
         return
     warn_without_compiler()
+    if NPM is None:
+        print(NO_NPM, file=sys.stderr)
     if not PYTHON.exists():
         run(sys.executable, "-m", "venv", VENV)
     print(
@@ -61,6 +69,18 @@ def set_up(extras: str) -> None:
     pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install"]
     run(*pip, "--progress-bar=off", "--editable", f"{ROOT}[{extras}]")
     stamp.write_text(wanted)
+
+
+def fingerprint() -> str:
+    """Of what an installation is made of, besides the Python files, which are used where they are."""
+    panel = ROOT / "labextension"
+    folders = [panel / name for name in ("src", "style", "schema")]
+    files = [ROOT / "pyproject.toml", *panel.glob("*.json"), *panel.glob("*.py")]
+    files += [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    whole = hashlib.sha256(f"npm: {NPM is not None}".encode())
+    for file in sorted(files):
+        whole.update(file.relative_to(ROOT).as_posix().encode() + file.read_bytes())
+    return whole.hexdigest()
 
 
 def warn_without_compiler() -> None:
@@ -103,14 +123,27 @@ def test(options: list[str]) -> int:
     run(PYTHON, "-m", "ruff", "format", "--check", ".")
     run(PYTHON, "-m", "mypy")
     run(SCRIPTS / "lint-imports", "--no-cache")
+    test_panel()
     run(PYTHON, "-m", "pytest", *options)
     return 0
 
 
-def run(*command: str | Path) -> None:
+def test_panel() -> None:
+    """The checks of the JupyterLab panel's own tools."""
+    if NPM is None:
+        print(NO_NPM, file=sys.stderr)
+        return
+    panel = ROOT / "labextension"
+    if not (panel / "node_modules" / ".package-lock.json").exists():
+        run(NPM, "ci", cwd=panel)
+    for script in ("lint", "test"):
+        run(NPM, "run", script, cwd=panel)
+
+
+def run(*command: str | Path, cwd: Path = ROOT) -> None:
     """Raises subprocess.CalledProcessError, when the command has said what is wrong."""
     print("$", *command, flush=True)
-    subprocess.run([str(part) for part in command], cwd=ROOT, check=True)
+    subprocess.run([str(part) for part in command], cwd=cwd, check=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,22 @@
+import { JupyterFrontEndPlugin } from '@jupyterlab/application';
+
+import { commands } from './plugins/commands';
+import { files } from './plugins/files';
+import { launcher } from './plugins/launcher';
+import { panel } from './plugins/panel';
+import { running } from './plugins/running';
+import { state } from './plugins/state';
+import { statusbar } from './plugins/statusbar';
+
+/** Each can be switched off by itself, but for the state, which all share. */
+const plugins: JupyterFrontEndPlugin<unknown>[] = [
+  state,
+  panel,
+  commands,
+  statusbar,
+  running,
+  files,
+  launcher
+];
+
+export default plugins;

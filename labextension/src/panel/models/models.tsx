@@ -1,0 +1,80 @@
+import React, { useState } from 'react';
+
+import { useObservable, usePanel } from '../context';
+import { Discover } from './discover';
+import { ModelRow } from './modelrow';
+
+/** What is here, and what could be. */
+export function Models(): JSX.Element {
+  const { trans } = usePanel();
+  const [discovering, discover] = useState(false);
+  return (
+    <>
+      <div
+        className="jp-lmnb-switch"
+        role="group"
+        aria-label={trans.__('Where')}
+      >
+        <button
+          type="button"
+          aria-pressed={!discovering}
+          onClick={() => discover(false)}
+        >
+          {trans.__('On this machine')}
+        </button>
+        <button
+          type="button"
+          aria-pressed={discovering}
+          onClick={() => discover(true)}
+        >
+          {trans.__('Discover')}
+        </button>
+      </div>
+      {discovering ? <Discover /> : <Local />}
+    </>
+  );
+}
+
+function Local(): JSX.Element {
+  const { lmnb, trans } = usePanel();
+  const models = useObservable(lmnb.models.list);
+  const [filter, setFilter] = useState('');
+  if (models === null) {
+    return <p className="jp-lmnb-hint">{trans.__('Looking for models …')}</p>;
+  }
+  if (models.length === 0) {
+    return (
+      <p className="jp-lmnb-hint">
+        {trans.__(
+          'There is no model on this machine yet. Find one under “Discover”, or bring a .gguf file with “Load with lmnb” in the file browser.'
+        )}
+      </p>
+    );
+  }
+  const wanted = filter.toLowerCase();
+  const shown = models.filter(model =>
+    `${model.key} ${model.display_name}`.toLowerCase().includes(wanted)
+  );
+  return (
+    <>
+      {models.length > 5 && (
+        <input
+          className="jp-lmnb-input"
+          type="search"
+          aria-label={trans.__('Filter the models on this machine')}
+          placeholder={trans.__('Filter')}
+          value={filter}
+          onChange={event => setFilter(event.target.value)}
+        />
+      )}
+      <ul
+        className="jp-lmnb-list"
+        aria-label={trans.__('Models on this machine')}
+      >
+        {shown.map(model => (
+          <ModelRow key={model.key} model={model} />
+        ))}
+      </ul>
+    </>
+  );
+}
