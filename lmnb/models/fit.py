@@ -19,7 +19,7 @@ from typing import Literal
 from lmnb.models.quant_names import BALANCE, balance, weight_bits
 from lmnb.models.variants import Variant
 
-__all__ = ["Fit", "Memory", "fit", "needed", "parameters_of", "recommended"]
+__all__ = ["ANY", "Fit", "Memory", "fit", "needed", "parameters_of", "recommended"]
 
 Fit = Literal["full_gpu", "partial_gpu", "cpu", "too_large"]
 
@@ -34,6 +34,10 @@ class Memory:
 
     gpu: int
     ram: int
+
+
+ANY = Memory(0, 1 << 62)
+"""Room for any model."""
 
 
 def needed(size_bytes: int, parameters: int, projector_bytes: int = 0) -> int:

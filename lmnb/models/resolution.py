@@ -12,7 +12,7 @@ __all__ = ["Candidate", "Resolution"]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A repository that could have been meant. `quant` "": not looked at yet."""
+    """A repository that could have been meant, and what one would usually take of it."""
 
     repo: str
     quant: str
