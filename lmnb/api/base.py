@@ -24,6 +24,7 @@ from lmnb.errors import (
     PermissionDenied,
 )
 from lmnb.service.caller import Caller, Permission
+from lmnb.service.log import Requested
 
 __all__ = ["ApiHandler", "RouteNotFoundHandler", "endpoint"]
 
@@ -163,6 +164,21 @@ class ApiHandler(web.RequestHandler):
     def error_body(self, error: LmnbError) -> dict[str, Any]:
         """How this dialect writes an error; OpenAI's shape."""
         return error.to_json()
+
+    def on_finish(self) -> None:
+        """Into the log. Public routes are asked by machines, again and again."""
+        super().on_finish()
+        if not self.public:
+            request = self.request
+            self.services.log.write(
+                Requested(
+                    method=request.method,
+                    path=request.path,
+                    status=self.get_status(),
+                    seconds=request.request_time(),
+                    caller=self.caller.name if self.caller else "nobody",
+                )
+            )
 
     # -- Tornado's own ways
 

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from tornado.ioloop import PeriodicCallback
 
 from lmnb.service.database import Database
-from lmnb.service.notices import Notices
 from lmnb.service.keys import Keys
+from lmnb.service.listener import ListenerControl
+from lmnb.service.log import Log
+from lmnb.service.notices import Notices
 from lmnb.service.responses import ResponseStore
 
 if TYPE_CHECKING:
@@ -68,6 +70,9 @@ class Services:
     database: Database = field(default_factory=Database)
     responses: ResponseStore = field(init=False)
     keys: Keys = field(init=False)
+    log: Log = field(init=False)
+    listener: ListenerControl | None = None
+    """The port of its own, where the host has one to open and close."""
     runs: dict[str, Background] = field(default_factory=dict)
     """Responses that are written in the background, by id."""
     notices: Notices = field(default_factory=Notices)
@@ -77,12 +82,16 @@ class Services:
     def __post_init__(self) -> None:
         self.responses = ResponseStore(self.database)
         self.keys = Keys(self.database)
+        self.log = self.generations.log
 
     async def close(self) -> None:
         """Unload everything; what was being written says so where it is stored."""
         self.notices.publish("server.stop", {})
         self.notices.close()
+        self.log.close()
         await self.manager.close()
+        if self.listener is not None:
+            await self.listener.close()
         if tasks := [background.task for background in self.runs.values()]:
             await asyncio.wait(tasks)
         await asyncio.to_thread(self.database.close)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import logging
 import os
 import queue
 import subprocess
@@ -43,6 +44,7 @@ from lmnb.engine.protocol import (
 from lmnb.errors import EngineDied, EngineError, LmnbError, LoadFailed, ServiceClosed
 
 CLOSE_SECONDS = 2.0
+log = logging.getLogger("lmnb.runtime")
 
 _ENVIRONMENT = {
     # ggml starts a debugger for a backtrace when it aborts, which takes seconds.
@@ -250,7 +252,13 @@ class EngineProcess:
         assert self._process is not None and self._process.stderr is not None
         with self._process.stderr as lines:
             for line in lines:
-                self._said.append(line.decode("utf-8", "replace").rstrip())
+                text = line.decode("utf-8", "replace").rstrip()
+                self._said.append(text)
+                with contextlib.suppress(RuntimeError):  # the loop may be gone first
+                    self._loop.call_soon_threadsafe(self._hear, text)
+
+    def _hear(self, text: str) -> None:
+        log.info("%s", text, extra={"engine_pid": self.pid})
 
     def _receive(self, messages: list[Message]) -> None:
         for message in messages:

@@ -16,6 +16,7 @@ from lmnb.errors import InvalidRequest
 from lmnb.models.roots import own_folder
 from lmnb.models.store import ModelStore, default_roots
 from lmnb.service.generation import Generations
+from lmnb.service.log import Log
 from lmnb.service.manager import ModelManager
 
 __all__ = ["build_services", "load_options"]
@@ -54,9 +55,18 @@ def build_services(
     defaults: LoadOptions,
     jit: bool,
     activity: Activity,
+    log_prompts: bool = False,
 ) -> Services:
     store = ModelStore(default_roots(model_path), import_dir=own_folder())
     manager = ModelManager(store, factory, defaults=defaults, jit=jit)
+
+    def identifier(pid: int) -> str | None:
+        return next((one.id for one in manager.loaded() if one.engine.pid == pid), None)
+
+    log = Log(keep_content=log_prompts, model_of=identifier)
     return Services(
-        store=store, manager=manager, generations=Generations(manager), activity=activity
+        store=store,
+        manager=manager,
+        generations=Generations(manager, log),
+        activity=activity,
     )

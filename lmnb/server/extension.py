@@ -16,10 +16,12 @@ from traitlets.utils.importstring import import_item
 from lmnb._version import __version__
 from lmnb.api.routes import mount
 from lmnb.api.services import SETTING, Activity, Services
+from lmnb.errors import LmnbError
 from lmnb.server.build import build_services, load_options
 from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.notebook import KEYS_SETTING, NotebookHandler
 from lmnb.server.runtime import RuntimeFile
+from lmnb.server.second import SecondListener
 
 __all__ = ["LMNBApp", "main"]
 
@@ -55,6 +57,22 @@ class LMNBApp(ExtensionApp):
     load_options = Dict(
         help="Any other option of a load, by its name: batch_size, cache_type_k, mlock, ..."
     ).tag(config=True)
+    port = Int(
+        None,
+        allow_none=True,
+        min=0,
+        max=65535,
+        help="Listen on this port of this machine too, with LM Studio's addresses (1234 is its own).",
+    ).tag(config=True)
+    cors = Bool(help="Pages of other origins may use that port, if they have a key.").tag(
+        config=True
+    )
+    require_key = Bool(help="On that port, ask this user's own processes for a key too.").tag(
+        config=True
+    )
+    log_prompts = Bool(help="Remember prompts and answers in the log that can be followed.").tag(
+        config=True
+    )
     api_key = Unicode(
         help="A key that opens lmnb's routes besides Jupyter's own. Made up unless it is set."
     ).tag(config=True)
@@ -68,6 +86,11 @@ class LMNBApp(ExtensionApp):
     @default("jit_loading")
     def _jit_loading_default(self) -> bool:
         return os.environ.get("LMNB_JIT_LOADING", "1").lower() not in ("0", "false", "no", "off")
+
+    @default("port")
+    def _port_default(self) -> int | None:
+        port = os.environ.get("LMNB_PORT")
+        return int(port) if port else None
 
     @default("api_key")
     def _api_key_default(self) -> str:
@@ -84,11 +107,15 @@ class LMNBApp(ExtensionApp):
             defaults=load_options({**self.load_options, **given}),
             jit=self.jit_loading,
             activity=Activity(self._stamp),
+            log_prompts=self.log_prompts,
         )
         self.key = ServerKey(self.api_key or None)
         self.runtime_file = RuntimeFile()
         self.settings[SETTING] = self.services
-        self.settings[KEYS_SETTING] = KeyRing(self.key, self.services.keys)
+        keys = KeyRing(self.key, self.services.keys)
+        self.listener = SecondListener(self.services, keys)
+        self.services.listener = self.listener
+        self.settings[KEYS_SETTING] = keys
         self._built = True
 
     def initialize_handlers(self) -> None:
@@ -100,6 +127,19 @@ class LMNBApp(ExtensionApp):
         self.runtime_file.write(url, self.key.value)
         # Without a terminal, Jupyter ends on SIGINT without stopping its extensions.
         atexit.register(self.runtime_file.remove)
+
+        if self.port is not None:
+            await self._listen(self.port)
+
+    async def _listen(self, port: int) -> None:
+        """A port that cannot be had is no reason to go without the notebooks."""
+        try:
+            state = await self.listener.start(
+                port=port, cors=self.cors, require_key=self.require_key
+            )
+            self.log.info("lmnb also listens at %s", state.base_url)
+        except LmnbError as error:
+            self.log.warning("lmnb does not listen on a port of its own: %s", error.message)
 
     async def stop_extension(self) -> None:
         """Unload everything. May be called twice; the engines end with this process anyway."""

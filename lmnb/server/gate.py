@@ -36,6 +36,11 @@ class Gate:
     """Pages of other origins may ask, if they have a key."""
     is_own_process: Callable[[Any], bool] = field(default=is_own_process)
 
+    @property
+    def asks_everybody(self) -> bool:
+        """Not even this user's own processes go without a key."""
+        return self.key_required or "JUPYTERHUB_API_TOKEN" in os.environ
+
     async def admit(self, request: HTTPServerRequest) -> Caller:
         """Raise AuthenticationError or PermissionDenied unless the caller may call."""
         if caller := await self.keys.caller(request):
@@ -44,7 +49,7 @@ class Gate:
             if _is_foreign_page(request):
                 raise PermissionDenied("Web pages of other origins may not use this server.")
             return ANYBODY
-        if self.key_required or "JUPYTERHUB_API_TOKEN" in os.environ:
+        if self.asks_everybody:
             raise AuthenticationError(_complaint(request))
         if not (_is_plainly_local(request) and await self._comes_from_own_process(request)):
             raise AuthenticationError(_complaint(request))

@@ -12,7 +12,13 @@ from tornado import httputil
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
-from lmnb.api.base import MAX_BODY_BYTES, ApiHandler, BodyTooLarge, new_request_id
+from lmnb.api.base import (
+    MAX_BODY_BYTES,
+    ApiHandler,
+    BodyTooLarge,
+    endpoint,
+    new_request_id,
+)
 from lmnb.api.routes import mount
 from lmnb.api.services import SETTING, Services
 from lmnb.server.gate import Gate
@@ -28,9 +34,34 @@ access_log = logging.getLogger("lmnb.access")
 class ListenerHandler(ApiHandler):
     """Leaves the question who may call to the gate."""
 
-    async def admit(self) -> Caller:
+    @property
+    def gate(self) -> Gate:
         gate: Gate = self.settings[GATE_SETTING]
-        return await gate.admit(self.request)
+        return gate
+
+    async def admit(self) -> Caller:
+        return await self.gate.admit(self.request)
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        if self.gate.cors:
+            # Cookies mean nothing here: whoever shows a key may come from anywhere.
+            self.set_header("Access-Control-Allow-Origin", "*")
+            self.set_header("Access-Control-Expose-Headers", "*")
+
+    @endpoint
+    async def options(self, *_: str) -> None:
+        """With CORS on, pages may ask what they may send. It is nothing without a key."""
+        methods = ", ".join(self.allowed_methods())
+        if self.gate.cors and "Origin" in self.request.headers:
+            asked = self.request.headers.get("Access-Control-Request-Headers", "")
+            self.set_header("Access-Control-Allow-Methods", methods)
+            self.set_header("Access-Control-Allow-Headers", f"authorization, x-api-key, {asked}")
+            self.set_header("Access-Control-Allow-Private-Network", "true")
+            self.set_header("Vary", "Access-Control-Request-Headers")
+        self.set_header("Allow", methods)
+        self.set_status(204)
+        self.finish()
 
 
 class ListenerApplication(Application):
@@ -83,9 +114,14 @@ class Listener:
     def start(self) -> None:
         self._server.add_sockets(self._sockets)
 
-    async def stop(self) -> None:
-        """No new connections; those that are open have a moment to end."""
+    def close_port(self) -> None:
+        """No new connections."""
         self._server.stop()
+
+    async def stop(self, seconds: float = 0) -> None:
+        """No new connections; those that are open end after so many seconds."""
+        self.close_port()
+        await asyncio.sleep(seconds)
         try:
             await asyncio.wait_for(self._server.close_all_connections(), CLOSE_SECONDS)
         except TimeoutError:

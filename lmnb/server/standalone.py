@@ -24,6 +24,7 @@ from lmnb.server.build import build_services, load_options
 from lmnb.server.gate import Gate
 from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.listener import Listener
+from lmnb.server.only import OnlyListener
 from lmnb.server.peer import is_loopback
 from lmnb.server.runtime import RuntimeFile
 
@@ -42,6 +43,8 @@ class ServeOptions:
     api_key: str | None = None
     require_key: bool = False
     no_auth: bool = False
+    cors: bool = False
+    log_prompts: bool = False
     models: tuple[str, ...] = ()
     load: tuple[str, ...] = ()
     jit: bool = True
@@ -72,14 +75,20 @@ async def serve(options: ServeOptions, factory: EngineFactory = start_engine) ->
         defaults=options.load_options,
         jit=options.jit,
         activity=Activity(),
+        log_prompts=options.log_prompts,
     )
     gate = Gate(
         keys=KeyRing(ServerKey(options.api_key), services.keys),
         key_required=options.require_key or options.api_key is not None,
         open_to_all=options.no_auth,
+        cors=options.cors,
     )
     listener, runtime_file = Listener(services, gate, sockets), RuntimeFile()
-    root = _url(options.host, sockets[0].getsockname()[1])
+    port = sockets[0].getsockname()[1]
+    root = _url(options.host, port)
+    services.listener = OnlyListener(
+        host=options.host, port=port, base_url=root, gate=gate, end=stopped.set
+    )
     try:
         for model in options.load:
             await _until(stopped, services.manager.load(model))
@@ -161,6 +170,12 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--require-key", action="store_true", help="ask for a key, and make one up")
     parser.add_argument("--no-auth", action="store_true", help="ask nobody for anything")
     parser.add_argument(
+        "--cors", action="store_true", help="answer pages of other origins that have a key"
+    )
+    parser.add_argument(
+        "--log-prompts", action="store_true", help="remember prompts and answers in the log"
+    )
+    parser.add_argument(
         "--models",
         nargs="+",
         action="extend",
@@ -196,6 +211,8 @@ def _options(parsed: argparse.Namespace) -> ServeOptions:
         api_key=parsed.api_key,
         require_key=parsed.require_key,
         no_auth=parsed.no_auth,
+        cors=parsed.cors,
+        log_prompts=parsed.log_prompts,
         models=tuple(parsed.models),
         load=tuple(parsed.load),
         jit=parsed.jit,

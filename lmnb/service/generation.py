@@ -27,6 +27,7 @@ from lmnb.service.events import (
     ToolCallDelta,
     Usage,
 )
+from lmnb.service.log import Answered, Log, Prompted
 from lmnb.service.manager import LoadedModel, ModelManager
 from lmnb.service.metrics import RequestMeter
 from lmnb.service.prompt import Parser
@@ -44,7 +45,9 @@ _REASONS: dict[str, FinishReason] = {
 class Generation:
     """One answer while it is written. Iterate it once; `cancel` when the caller is gone."""
 
-    def __init__(self, model: LoadedModel, stream: SequenceStream, parser: Parser | None) -> None:
+    def __init__(
+        self, model: LoadedModel, stream: SequenceStream, parser: Parser | None, log: Log
+    ) -> None:
         self.model = model.id
         self.loaded = model
         self.prompt_tokens = 0
@@ -57,6 +60,8 @@ class Generation:
         self._called = False
         self._open = True
         self._meter = RequestMeter(model.id)
+        self._log = log
+        self._said: list[str] | None = [] if log.hears("output", model.id) else None
         model.in_flight += 1
 
     def __aiter__(self) -> AsyncIterator[GenerationEvent]:
@@ -94,6 +99,7 @@ class Generation:
             self.loaded.in_flight -= 1
             self.loaded.last_used = time.time()
             self._meter.abandoned()
+            self._report(None)
 
     async def _receive(self) -> None:
         event = await anext(self._events)
@@ -109,7 +115,15 @@ class Generation:
                 self._meter.finished(finished)
                 self._end(finished)
 
+    def _report(self, finished: Finished | None) -> None:
+        """Once, to those who follow what models say."""
+        if self._said is not None:
+            self._log.write(Answered(self.model, "".join(self._said), finished))
+            self._said = None
+
     def _say(self, text: str, tokens: int, logprobs: tuple[TokenLogprob, ...]) -> None:
+        if self._said is not None:
+            self._said.append(text)
         if self._parser is None:
             self._pending.append(TextDelta(text, logprobs))
         else:
@@ -144,22 +158,22 @@ class Generation:
         if self._logprobs:
             self._pending.append(TextDelta("", self._logprobs))
         reason = _REASONS[end.reason]
-        self._pending.append(
-            Finished(
-                reason="tool_calls" if self._called and reason == "stop" else reason,
-                usage=Usage(
-                    prompt_tokens=end.prompt_tokens,
-                    cached_tokens=end.cached_tokens,
-                    completion_tokens=end.completion_tokens,
-                    reasoning_tokens=self._reasoning_tokens,
-                ),
-                timings=end.timings,
-                detail=end.reason,
-                stop_string=end.stop_string,
-                seed=end.seed,
-                context_length=self.loaded.engine.facts.context_length,
-            )
+        finished = Finished(
+            reason="tool_calls" if self._called and reason == "stop" else reason,
+            usage=Usage(
+                prompt_tokens=end.prompt_tokens,
+                cached_tokens=end.cached_tokens,
+                completion_tokens=end.completion_tokens,
+                reasoning_tokens=self._reasoning_tokens,
+            ),
+            timings=end.timings,
+            detail=end.reason,
+            stop_string=end.stop_string,
+            seed=end.seed,
+            context_length=self.loaded.engine.facts.context_length,
         )
+        self._pending.append(finished)
+        self._report(finished)
         self._close()
 
 
@@ -171,8 +185,9 @@ def _call_delta(piece: Call) -> ToolCallDelta:
 class Generations:
     """Starts generations on whatever model they name."""
 
-    def __init__(self, manager: ModelManager) -> None:
+    def __init__(self, manager: ModelManager, log: Log | None = None) -> None:
         self.manager = manager
+        self.log = log or Log()
 
     async def start(self, request: GenerationRequest) -> Generation:
         """An accepted generation: what can be known to be wrong before the first token is raised
@@ -180,10 +195,20 @@ class Generations:
         """
         model = await self.manager.get(request.model, ttl=request.ttl)
         prepared, parser = await self._prepare(model, request)
-        generation = Generation(model, model.engine.submit(prepared), parser)
+        await self._report(model, prepared)
+        generation = Generation(model, model.engine.submit(prepared), parser, self.log)
         with naming_the_field(request):
             await generation.accepted()
         return generation
+
+    async def _report(self, model: LoadedModel, prepared: EngineRequest) -> None:
+        """To those who follow what models are sent."""
+        if not self.log.hears("input", model.id):
+            return
+        text = "".join(span.text for span in prepared.prompt)
+        if prepared.prompt_tokens:
+            text = await model.engine.detokenize(prepared.prompt_tokens)
+        self.log.write(Prompted(model.id, str(model.record.path), text))
 
     async def prompt(self, request: GenerationRequest) -> tuple[LoadedModel, EngineRequest]:
         """What `start` would hand to the engine, and which one. Raises what `start` raises."""

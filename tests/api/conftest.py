@@ -19,6 +19,7 @@ from lmnb.models.store import ModelStore
 from lmnb.server.gate import Gate
 from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.listener import Listener
+from lmnb.server.second import SecondListener
 from lmnb.service.database import Database
 from lmnb.service.generation import Generations
 from lmnb.service.manager import ModelManager
@@ -98,9 +99,9 @@ def api(
             activity=Activity(),
         )
         sockets = bind_sockets(0, "127.0.0.1")
-        listener = Listener(
-            services, Gate(keys=KeyRing(ServerKey(KEY), services.keys), key_required=True), sockets
-        )
+        keys = KeyRing(ServerKey(KEY), services.keys)
+        services.listener = SecondListener(services, keys)
+        listener = Listener(services, Gate(keys=keys, key_required=True), sockets)
         listener.start()
         url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
         headers = {"Authorization": f"Bearer {KEY}"}

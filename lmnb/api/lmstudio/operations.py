@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from lmnb.api.answers import models
+from lmnb.api.answers import models, server
 from lmnb.api.lmstudio.importing import ImportRequest
+from lmnb.api.lmstudio.keys import NewKey
 from lmnb.api.lmstudio.load import LoadRequest
+from lmnb.api.lmstudio.server import StartRequest
 from lmnb.api.lmstudio.unload import UnloadRequest
 from lmnb.api.lmstudio.v0.routes import V0_OPERATIONS
 from lmnb.api.operation import Operation
@@ -38,4 +40,12 @@ LMSTUDIO_OPERATIONS = (
     ),
     Operation("get", "/api/v1/events", "What happens, as it happens", None, endless=True),
     Operation("get", "/api/v1/status", "Server, models, machine", models.Status),
+    Operation("get", "/api/v1/server", "Its own port", server.Listener),
+    Operation("post", "/api/v1/server/start", "Open its own port", server.Listener, StartRequest),
+    Operation("post", "/api/v1/server/stop", "Close its own port", server.Listener),
+    Operation("get", "/api/v1/keys", "API keys that were made", server.KeyList),
+    Operation("post", "/api/v1/keys", "Make an API key", server.CreatedKey, NewKey),
+    Operation("delete", "/api/v1/keys/{id}", "Revoke an API key", server.RevokedKey),
+    Operation("get", "/api/v1/log", "Requests, prompts, answers, engines", server.LogEntries),
+    Operation("get", "/lmstudio-greeting", "Is this LM Studio's API", server.Greeting, public=True),
 )

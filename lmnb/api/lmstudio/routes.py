@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from lmnb.api.base import ApiHandler
 from lmnb.api.lmstudio.events import EventsHandler
+from lmnb.api.lmstudio.greeting import GreetingHandler
 from lmnb.api.lmstudio.importing import ImportHandler
+from lmnb.api.lmstudio.keys import KeyHandler, KeysHandler
 from lmnb.api.lmstudio.load import LoadHandler
+from lmnb.api.lmstudio.log import LogHandler
 from lmnb.api.lmstudio.models import ModelsHandler
+from lmnb.api.lmstudio.server import ServerHandler, ServerStartHandler, ServerStopHandler
 from lmnb.api.lmstudio.status import StatusHandler
 from lmnb.api.lmstudio.unload import UnloadHandler
 from lmnb.api.lmstudio.v0.routes import V0_ROUTES
@@ -21,4 +25,11 @@ LMSTUDIO_ROUTES: list[tuple[str, type[ApiHandler]]] = [
     (r"/api/v1/models/import/?", ImportHandler),
     (r"/api/v1/events/?", EventsHandler),
     (r"/api/v1/status/?", StatusHandler),
+    (r"/api/v1/server/?", ServerHandler),
+    (r"/api/v1/server/start/?", ServerStartHandler),
+    (r"/api/v1/server/stop/?", ServerStopHandler),
+    (r"/api/v1/keys/?", KeysHandler),
+    (r"/api/v1/keys/([^/]+)", KeyHandler),
+    (r"/api/v1/log/?", LogHandler),
+    (r"/lmstudio-greeting/?", GreetingHandler),
 ]
