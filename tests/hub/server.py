@@ -66,8 +66,8 @@ class StandInHub:
             "HF_HUB_CACHE": str(home / "hub"),
             "HF_TOKEN_PATH": str(home / "token"),
             "HF_HUB_DISABLE_TELEMETRY": "1",
-            "NO_PROXY": "127.0.0.1",
-            "no_proxy": "127.0.0.1",
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
         }
 
     # -- for the handlers
@@ -104,7 +104,9 @@ class StandInHub:
         self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
         self.stalling = self._stopped
         hub, self.url = _listen([*API_ROUTES, *FILE_ROUTES, (r".*", NothingHandler)], self, port)
-        cdn, self.cdn_url = _listen(CDN_ROUTES, self)
+        cdn, url = _listen(CDN_ROUTES, self)
+        # huggingface_hub 1 takes another port of the same host for the same server.
+        self.cdn_url = url.replace("127.0.0.1", "localhost")
         started.set()
         await self._stopped.wait()
         for server in (hub, cdn):
