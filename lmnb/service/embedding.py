@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-import time
 from array import array
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lmnb.engine.events import Embedded
 from lmnb.engine.options import EmbedRequest, RerankRequest
-from lmnb.service.manager import LoadedModel, ModelManager
+from lmnb.service.manager import ModelManager
 
 Input = str | tuple[int, ...]
 
@@ -55,8 +53,7 @@ async def embed(
 
     Raises ModelNotFound, LoadFailed, InvalidRequest, ContextLengthExceeded, QueueFull, EngineDied.
     """
-    loaded = await manager.get(model)
-    with _in_flight(loaded):
+    async with manager.use(model) as loaded:
         result = await loaded.engine.embed(
             EmbedRequest(inputs=tuple(inputs), dimensions=dimensions)
         )
@@ -68,8 +65,7 @@ async def rerank(
     manager: ModelManager, model: str, query: str, documents: Sequence[str]
 ) -> Ranking:
     """How well each document answers the query. Raises as `embed` does."""
-    loaded = await manager.get(model)
-    with _in_flight(loaded):
+    async with manager.use(model) as loaded:
         result = await loaded.engine.rerank(RerankRequest(query=query, documents=tuple(documents)))
     return Ranking(loaded.id, _best_first(result), sum(result.tokens))
 
@@ -77,13 +73,3 @@ async def rerank(
 def _best_first(result: Embedded) -> tuple[tuple[int, float], ...]:
     scores = enumerate(floats(result.vectors))
     return tuple(sorted(scores, key=lambda one: one[1], reverse=True))
-
-
-@contextmanager
-def _in_flight(model: LoadedModel) -> Iterator[None]:
-    model.in_flight += 1
-    try:
-        yield
-    finally:
-        model.in_flight -= 1
-        model.last_used = time.time()

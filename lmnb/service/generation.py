@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections import deque
 from collections.abc import AsyncIterator
 
@@ -27,8 +26,9 @@ from lmnb.service.events import (
     ToolCallDelta,
     Usage,
 )
+from lmnb.service.instances import LoadedModel
 from lmnb.service.log import Answered, Log, Prompted
-from lmnb.service.manager import LoadedModel, ModelManager
+from lmnb.service.manager import ModelManager, ProgressCallback
 from lmnb.service.metrics import RequestMeter
 from lmnb.service.prompt import Parser
 from lmnb.service.request import GenerationRequest
@@ -43,7 +43,8 @@ _REASONS: dict[str, FinishReason] = {
 
 
 class Generation:
-    """One answer while it is written. Iterate it once; `cancel` when the caller is gone."""
+    """One answer while it is written. Iterate it once; `cancel` when the caller is gone. It leaves
+    the model, which the caller acquired, when it ends."""
 
     def __init__(
         self, model: LoadedModel, stream: SequenceStream, parser: Parser | None, log: Log
@@ -62,7 +63,6 @@ class Generation:
         self._meter = RequestMeter(model.id)
         self._log = log
         self._said: list[str] | None = [] if log.hears("output", model.id) else None
-        model.in_flight += 1
 
     def __aiter__(self) -> AsyncIterator[GenerationEvent]:
         return self
@@ -96,8 +96,7 @@ class Generation:
     def _close(self) -> None:
         if self._open:
             self._open = False
-            self.loaded.in_flight -= 1
-            self.loaded.last_used = time.time()
+            self.loaded.uses.leave()
             self._meter.abandoned()
             self._report(None)
 
@@ -189,14 +188,21 @@ class Generations:
         self.manager = manager
         self.log = log or Log()
 
-    async def start(self, request: GenerationRequest) -> Generation:
+    async def start(
+        self, request: GenerationRequest, *, progress: ProgressCallback | None = None
+    ) -> Generation:
         """An accepted generation: what can be known to be wrong before the first token is raised
         here (ModelNotFound, LoadFailed, ContextLengthExceeded, QueueFull, InvalidRequest, ...).
+        `progress` is told of the model's load, if there is one to wait for.
         """
-        model = await self.manager.get(request.model, ttl=request.ttl)
-        prepared, parser = await self._prepare(model, request)
-        await self._report(model, prepared)
-        generation = Generation(model, model.engine.submit(prepared), parser, self.log)
+        model = await self.manager.acquire(request.model, ttl=request.ttl, progress=progress)
+        try:
+            prepared, parser = await self._prepare(model, request)
+            await self._report(model, prepared)
+            generation = Generation(model, model.engine.submit(prepared), parser, self.log)
+        except BaseException:
+            model.uses.leave()
+            raise
         with naming_the_field(request):
             await generation.accepted()
         return generation

@@ -15,8 +15,12 @@ class Idling(Protocol):
 
     id: str
     ttl: float | None
-    last_used: float
-    in_flight: int
+
+    @property
+    def last_used(self) -> float: ...
+
+    @property
+    def in_flight(self) -> int: ...
 
 
 class IdleWatch:

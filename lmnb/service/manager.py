@@ -3,94 +3,67 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
 
 import msgspec
 
-from lmnb.engine import Engine, EngineFactory
+from lmnb.engine import EngineFactory
 from lmnb.engine.limits import check_load
 from lmnb.engine.options import LoadOptions
 from lmnb.errors import InvalidRequest, ModelNotFound, ServiceClosed
+from lmnb.models.identifiers import check_identifier
 from lmnb.models.store import ModelRecord, ModelStore
+from lmnb.service.eviction import MemoryGuard, RoomMaker
 from lmnb.service.idle import IdleWatch
+from lmnb.service.instances import Instances, LoadedModel, LoadedModels, Target
+from lmnb.service.loads import Loads, ProgressCallback
 from lmnb.service.metrics import watch
-from lmnb.service.prompt import PromptMaker
+from lmnb.service.notices import Notices
+from lmnb.service.settings import Settings, settings_key
+from lmnb.service.targets import Targets
+from lmnb.service.unloading import UNLOAD_WAIT, Unloader
+
+__all__ = ["JIT_TTL", "LoadedModel", "ModelManager", "ProgressCallback", "Target"]
 
 JIT_TTL = 3600.0
 """Seconds that a model loaded on request may stay idle, unless the request says otherwise."""
-
-ProgressCallback = Callable[[float], None]
-Listeners = list[ProgressCallback]
-
-
-@dataclass(slots=True, eq=False)
-class LoadedModel:
-    """One instance: a model in an engine, under the identifier that requests name."""
-
-    id: str
-    record: ModelRecord
-    engine: Engine
-    jit: bool
-    load_seconds: float
-    prompts: PromptMaker
-    loaded_at: float = field(default_factory=time.time)
-    last_used: float = field(default_factory=time.time)
-    in_flight: int = 0
-    ttl: float | None = None
-    """Seconds without a request after which it goes. None: it stays."""
-
-
-LoadedModels = list[LoadedModel]
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The instance that answers to a name, there or not yet, and how it would be loaded."""
-
-    identifier: str
-    record: ModelRecord
-    options: LoadOptions
-    jit: bool
-
-
-@dataclass(slots=True)
-class _Load:
-    """A load that is under way; everybody who wants it waits for the one task."""
-
-    task: asyncio.Task[LoadedModel]
-    target: Target
-    listeners: Listeners
+NOTHING: Mapping[str, Any] = {}
 
 
 class ModelManager:
-    """Loads, finds and unloads models.
-
-    An identifier names at most one instance. Loading under an identifier that is taken gives the
-    instance that is there, or, where other options are asked for, replaces it.
-    """
+    """Loads, finds and unloads models. An identifier names at most one instance."""
 
     def __init__(
         self,
         store: ModelStore,
         factory: EngineFactory,
         *,
+        settings: Settings | None = None,
+        notices: Notices | None = None,
+        guard: MemoryGuard | None = None,
         defaults: LoadOptions | None = None,
         jit: bool = True,
         jit_ttl: float | None = JIT_TTL,
+        auto_evict: bool = True,
     ) -> None:
         self.store = store
+        self.settings = settings
+        self.notices = notices or Notices()
         self.defaults = defaults or LoadOptions()
         self.jit = jit
         self.jit_ttl = jit_ttl
-        self._idle = IdleWatch(self.loaded, self.unload)
-        self._factory = factory
-        self._loaded: dict[str, LoadedModel] = {}
-        self._loads: dict[str, _Load] = {}
         self._closed = False
+        self._instances = Instances()
+        self._unloader = Unloader(self._instances, self.notices)
+        self._room = RoomMaker(self._instances, self._evict, guard, enabled=auto_evict)
+        self._loads = Loads(factory, self.notices, self._prepare)
+        self._targets = Targets(self._instances, self._loads, self.find, self.options)
+        self._idle = IdleWatch(self.loaded, self._expire)
         watch(self)
+
+    # -- what there is
 
     async def list(self) -> list[ModelRecord]:
         """Every model on this machine's roots. Reads the disk in a thread."""
@@ -102,17 +75,20 @@ class ModelManager:
 
     def loaded(self) -> LoadedModels:
         """Living instances, in the order they were loaded."""
-        return [model for model in self._loaded.values() if model.engine.alive]
+        return self._instances.living()
 
-    async def get(
-        self, name: str, *, ttl: float | None = None, progress: ProgressCallback | None = None
-    ) -> LoadedModel:
-        """The instance that answers to `name`, loaded for it if need be. `ttl` is for one that was
-        loaded on request: how long it may stay idle from now on. `progress` is told of a load.
+    async def options(self, record: ModelRecord, asked: Mapping[str, Any] = NOTHING) -> LoadOptions:
+        """How a model would be loaded: as the caller asks, then as is saved for it, then as the
+        server is set. Raises InvalidRequest."""
+        options = msgspec.structs.replace(self.defaults, **{**await self.saved(record), **asked})
+        check_load(options)
+        return options
 
-        Raises ModelNotFound, LoadFailed, ServiceClosed.
-        """
-        return await self.reach(await self.target(name), ttl=ttl, progress=progress)
+    async def saved(self, record: ModelRecord) -> Mapping[str, Any]:
+        """What is set for this model."""
+        if self.settings is None:
+            return NOTHING
+        return await asyncio.to_thread(self.settings.get, settings_key(record))
 
     async def target(self, name: str, *, context_length: int | None = None) -> Target:
         """What answers to `name`, loaded or to be loaded. With `context_length`: an instance of
@@ -120,197 +96,177 @@ class ModelManager:
 
         Raises ModelNotFound, InvalidRequest.
         """
-        target = self._present(name)
-        if target is None:
-            record = await self.find(name)
-            target = self._present(record.id) or Target(record.id, record, self.defaults, jit=True)
-        return target if context_length is None else self._roomy(target, context_length)
+        return await self._targets.target(name, context_length)
 
-    def _present(self, identifier: str) -> Target | None:
-        """What is loaded, or being loaded, under that identifier."""
-        if load := self._loads.get(identifier):
-            return load.target
-        if model := self._loaded.get(identifier):
-            return Target(identifier, model.record, model.engine.options, jit=model.jit)
-        return None
+    # -- for a request
 
-    def _roomy(self, wanted: Target, context: int) -> Target:
-        """`wanted`, another of its model's instances, or a new one."""
-        present = [target for id in self._identifiers() if (target := self._present(id))]
-        for target in sorted(
-            present, key=lambda one: (one.identifier != wanted.identifier, one.identifier)
-        ):
-            if target.record.path == wanted.record.path and self._room(target) >= context:
-                return target
-        options = msgspec.structs.replace(self.defaults, context_length=context)
-        check_load(options)
-        id = wanted.record.id
-        names = itertools.chain([id], (f"{id}:{number}" for number in itertools.count(2)))
-        free = next(name for name in names if name not in self._identifiers())
-        return Target(free, wanted.record, options, jit=True)
-
-    def _identifiers(self) -> set[str]:
-        return {model.id for model in self.loaded()} | self._loads.keys()
-
-    def _room(self, target: Target) -> int:
-        """Tokens that one conversation may hold there."""
-        if model := self._loaded.get(target.identifier):
-            return model.engine.facts.context_length
-        return target.options.context_length or 0
-
-    async def reach(
+    async def acquire(
         self,
-        target: Target,
+        wanted: str | Target,
         *,
         ttl: float | None = None,
         progress: ProgressCallback | None = None,
     ) -> LoadedModel:
-        """The instance, loaded if need be. Raises as `get` does."""
-        model = self._loaded.get(target.identifier)
-        if model is not None and model.engine.alive:
-            model.last_used = time.time()
-        elif model is None and not self.jit and target.identifier not in self._loads:
-            raise ModelNotFound(
-                f"The model '{target.identifier}' is not loaded, and loading on request is "
-                "switched off.",
-                param="model",
-            )
-        else:
-            model = await self._join(
-                target.identifier, target.record, target.options, jit=target.jit, progress=progress
-            )
+        """The instance that answers to a name, loaded if need be. It stays until the caller says
+        `uses.leave()`. `ttl` is for one that was loaded on request: how long it may stay idle from
+        now on. `progress` is told of a load, from 0.0 on.
+
+        Raises ModelNotFound, InvalidRequest, LoadFailed, QueueFull, ServiceClosed.
+        """
+        while True:
+            target = await self.target(wanted) if isinstance(wanted, str) else wanted
+            model = self._instances.get(target.identifier)
+            if model is not None and model.departure is not None:
+                await asyncio.wait([model.departure])
+                continue
+            if model is not None and model.engine.alive:
+                model.uses.enter()
+                break
+            if model is None and not self.jit and target.identifier not in self._loads:
+                raise ModelNotFound(
+                    f"The model '{target.identifier}' is not loaded, and loading on request is "
+                    "switched off.",
+                    param="model",
+                )
+            model = await self._join(target, progress)
+            break
         if ttl is not None and model.jit:
             model.ttl = ttl
             self._idle.wake()
         return model
 
-    async def load(
+    @contextlib.asynccontextmanager
+    async def use(self, wanted: str | Target) -> AsyncIterator[LoadedModel]:
+        """`acquire` and leave."""
+        model = await self.acquire(wanted)
+        try:
+            yield model
+        finally:
+            model.uses.leave()
+
+    async def get(
         self,
-        name: str,
-        options: LoadOptions | None = None,
+        wanted: str | Target,
         *,
-        identifier: str | None = None,
         ttl: float | None = None,
         progress: ProgressCallback | None = None,
     ) -> LoadedModel:
-        """Load `name` under `identifier` (its own id by default) and wait for it. `ttl`: seconds
+        """`acquire`, for one look: it may go at any time."""
+        model = await self.acquire(wanted, ttl=ttl, progress=progress)
+        model.uses.leave()
+        return model
+
+    reach = get
+
+    # -- by hand
+
+    async def load(
+        self,
+        name: str,
+        asked: Mapping[str, Any] = NOTHING,
+        *,
+        identifier: str | None = None,
+        new_instance: bool = False,
+        ttl: float | None = None,
+        guardrail: str | None = None,
+        chosen: Callable[[str], None] = lambda _: None,
+        progress: ProgressCallback | None = None,
+    ) -> LoadedModel:
+        """Load `name` and wait for it. `chosen` is told the identifier first.
+
+        Under `identifier`: the instance that has it, or, where it was loaded in another way, one in
+        its place. Without: an instance that was loaded in this way, else a further one. `asked`:
+        load options by name; those that are not there are saved or the server's own. `ttl`: seconds
         without a request after which it goes; None: it stays.
 
-        Raises ModelNotFound, InvalidRequest (options, or the instance to replace is in use),
-        LoadFailed.
+        Raises ModelNotFound, InvalidRequest, ModelInUse, LoadFailed and its like.
         """
-        check_load(options or self.defaults)
         record = await self.find(name)
-        identifier = identifier or record.id
-        present = self._loaded.get(identifier)
-        if present is not None and present.engine.alive:
-            same = options is None or options == present.engine.options
-            if same and present.record.path == record.path:
-                if progress:
-                    progress(1.0)
-                return self._keep(present, ttl)
-            if present.in_flight:
-                raise InvalidRequest(
-                    f"'{identifier}' is answering {present.in_flight} request(s); it can be "
-                    "loaded with other options when it is idle, or under another identifier.",
-                    param="identifier",
-                )
-        model = await self._join(
-            identifier, record, options or self.defaults, jit=False, progress=progress
-        )
-        return self._keep(model, ttl)
-
-    def _keep(self, model: LoadedModel, ttl: float | None) -> LoadedModel:
-        """Loaded by hand: it stays, or goes after `ttl`."""
+        wanted = Target("", record, await self.options(record, asked), False, guardrail)
+        if identifier is not None:
+            target = self._targets.under(check_identifier(identifier), wanted, anyhow=not asked)
+        else:
+            target = self._targets.somewhere(wanted, anyhow=not asked, new=new_instance)
+        chosen(target.identifier)
+        model = self._instances.get(target.identifier)
+        if model is not None and model.available and model.target == target:
+            if progress is not None:
+                progress(1.0)
+        else:
+            if model is not None and model.available:
+                self._unloader.begin(model, "replaced")
+            model = await self._join(target, progress)
+            model.uses.leave()
         model.jit, model.ttl = False, ttl
         self._idle.wake()
         return model
 
-    async def unload(self, identifier: str) -> None:
-        """Raises ModelNotFound when nothing of that name is loaded."""
-        if identifier in self._loads:
-            self._loads[identifier].task.cancel()
-            return
-        if identifier not in self._loaded:
-            try:
-                identifier = (await self.find(identifier)).id
-            except (ModelNotFound, InvalidRequest):
-                pass
-        model = self._loaded.pop(identifier, None)
-        if model is None:
-            names = ", ".join(f"'{name}'" for name in self._loaded) or "nothing"
-            raise ModelNotFound(
-                f"No model '{identifier}' is loaded. Loaded: {names}.", param="instance_id"
+    async def unload(
+        self, name: str, *, cancel_running: bool = False, wait: float = UNLOAD_WAIT
+    ) -> None:
+        """Give an instance's memory back, once it has answered what it is answering, or, with
+        `cancel_running`, at once. A load that is under way is cancelled.
+
+        Raises ModelNotFound when nothing of that name is loaded, ModelInUse after `wait` seconds,
+        InvalidRequest where the model has several instances.
+        """
+        identifier = await self._identifier(name)
+        model = self._instances.get(identifier)
+        if not self._loads.cancel(identifier) and model is not None:
+            await self._unloader.unload(
+                model, "requested", cancel_running=cancel_running, wait=wait
             )
-        await model.engine.close()
 
     async def close(self) -> None:
         """End every load and every engine."""
         self._closed = True
         self._idle.stop()
-        loads = [load.task for load in self._loads.values()]
-        for task in loads:
-            task.cancel()
-        await asyncio.gather(*loads, return_exceptions=True)
-        models, self._loaded = list(self._loaded.values()), {}
-        await asyncio.gather(*(model.engine.close() for model in models), return_exceptions=True)
+        await self._loads.close()
+        await self._unloader.close()
 
-    async def _join(
-        self,
-        identifier: str,
-        record: ModelRecord,
-        options: LoadOptions,
-        *,
-        jit: bool,
-        progress: ProgressCallback | None = None,
-    ) -> LoadedModel:
-        """Wait for the load of `identifier`; begin it if nobody has."""
+    # -- how
+
+    async def _join(self, target: Target, progress: ProgressCallback | None) -> LoadedModel:
+        """Wait for the load of `target`, and use what it gives; begin it if nobody has."""
         if self._closed:
             raise ServiceClosed("The server is shutting down.")
-        load = self._loads.get(identifier)
-        if load is None:
-            listeners: Listeners = []
-            task = asyncio.ensure_future(self._run(identifier, record, options, jit, listeners))
-            task.add_done_callback(lambda _: self._loads.pop(identifier, None))
-            load = self._loads[identifier] = _Load(
-                task, Target(identifier, record, options, jit), listeners
-            )
-        if progress:
-            load.listeners.append(progress)
-        return await self._wait(identifier)
+        load = self._loads.get(target.identifier) or self._loads.begin(target, self._arrived)
+        return await load.wait(progress)
 
-    async def _wait(self, identifier: str) -> LoadedModel:
-        """A caller that goes away leaves the load to the others."""
-        task = self._loads[identifier].task
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.cancelled():
-                raise ServiceClosed(f"The load of '{identifier}' was cancelled.") from None
-            raise
-
-    async def _run(
-        self,
-        identifier: str,
-        record: ModelRecord,
-        options: LoadOptions,
-        jit: bool,
-        listeners: Listeners,
-    ) -> LoadedModel:
-        former = self._loaded.pop(identifier, None)
+    async def _prepare(self, target: Target) -> None:
+        """Before a load: its name is free, and there is room."""
+        former = self._instances.get(target.identifier)
         if former is not None:
-            await former.engine.close()
-        start = time.perf_counter()
+            await self._unloader.unload(former, "replaced" if former.engine.alive else "died")
+        await self._room.make_room(target)
 
-        def report(value: float) -> None:
-            for listener in listeners:
-                listener(value)
-
-        engine = await self._factory(str(record.path), options, report)
-        seconds = time.perf_counter() - start
-        model = LoadedModel(identifier, record, engine, jit, seconds, PromptMaker(engine.facts))
-        if jit:
+    def _arrived(self, model: LoadedModel) -> None:
+        if model.jit:
             model.ttl = self.jit_ttl
-        self._loaded[identifier] = model
+        self._instances.add(model)
         self._idle.wake()
-        return model
+
+    async def _expire(self, identifier: str) -> None:
+        model = self._instances.get(identifier)
+        if model is not None and model.available and not model.in_flight:
+            await self._unloader.unload(model, "idle")
+
+    async def _evict(self, model: LoadedModel) -> None:
+        await self._unloader.unload(model, "evicted")
+
+    async def _identifier(self, name: str) -> str:
+        """Of what is loaded, or being loaded, under that name."""
+        present = [model.id for model in self._instances]
+        present += [target.identifier for target in self._loads.targets()]
+        if name in present:
+            return name
+        own: list[str] = []
+        with contextlib.suppress(ModelNotFound, InvalidRequest):
+            own = self._targets.identifiers(await self.find(name))
+        if len(own) == 1:
+            return own[0]
+        if own:
+            names = ", ".join(f"'{one}'" for one in own)
+            raise InvalidRequest(f"'{name}' is loaded as {names}. Which?", param="instance_id")
+        names = ", ".join(f"'{one}'" for one in present) or "nothing"
+        raise ModelNotFound(f"No model '{name}' is loaded. Loaded: {names}.", param="instance_id")

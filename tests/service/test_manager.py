@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from lmnb.engine.options import LoadOptions
-from lmnb.errors import InvalidRequest, LoadFailed, ModelNotFound, ServiceClosed
+from lmnb.errors import InvalidRequest, LoadFailed, ModelInUse, ModelNotFound, ServiceClosed
 from lmnb.models.store import ModelStore
 from lmnb.service.manager import ModelManager
 from tests.scripted import ScriptedEngine, ScriptedFactory
@@ -72,13 +72,12 @@ def test_two_models_are_loaded_side_by_side(manager):
 
 def test_a_dead_engine_is_replaced_with_the_same_options(manager, factory):
     async def main():
-        options = LoadOptions(slots=7)
-        first = await manager.load("alpha", options)
+        first = await manager.load("alpha", {"slots": 7})
         first.engine.die(ServiceClosed("gone"))
         assert manager.loaded() == []
         second = await manager.get("alpha")
         assert second is not first
-        assert second.engine.options == options
+        assert second.engine.options == LoadOptions(slots=7)
         assert not second.jit
 
     asyncio.run(main())
@@ -110,33 +109,117 @@ def test_progress_reaches_those_who_joined_late(manager, factory):
         await asyncio.gather(first, second)
         return seen
 
-    assert asyncio.run(main())[-1] == 1.0
+    assert asyncio.run(main()) == [0.0, 0.5, 1.0]
 
 
 def test_loading_again_with_the_same_options_is_nothing_new(manager, factory):
     async def main():
-        return await manager.load("alpha", LoadOptions()), await manager.load("alpha")
+        return (
+            await manager.load("alpha", {"slots": 2}),
+            await manager.load("alpha", {"slots": 2}),
+            await manager.load("alpha"),
+        )
 
-    first, second = asyncio.run(main())
-    assert first is second
+    first, second, third = asyncio.run(main())
+    assert first is second is third
     assert len(factory.loads) == 1
 
 
-def test_loading_with_other_options_replaces_an_idle_instance(manager):
+def test_loading_with_other_options_makes_a_further_instance(manager):
+    async def main():
+        await manager.load("alpha")
+        models = [await manager.load("alpha", {"slots": n}) for n in (2, 3, 2)]
+        return [model.id for model in models], [model.id for model in manager.loaded()]
+
+    assert asyncio.run(main()) == (
+        ["alpha:2", "alpha:3", "alpha:2"],
+        ["alpha", "alpha:2", "alpha:3"],
+    )
+
+
+def test_a_further_instance_of_the_same_can_be_asked_for(manager):
     async def main():
         first = await manager.load("alpha")
-        second = await manager.load("alpha", LoadOptions(slots=2))
+        second = await manager.load("alpha", new_instance=True)
+        assert second.engine.options == first.engine.options
+        await manager.unload("alpha")
+        third = await manager.load("alpha", new_instance=True)
+        return [model.id for model in (first, second, third)]
+
+    assert asyncio.run(main()) == ["alpha", "alpha:2", "alpha"]
+
+
+def test_a_load_by_hand_takes_the_place_of_an_idle_one_that_a_request_loaded(manager):
+    async def main():
+        first = await manager.get("alpha")
+        second = await manager.load("alpha", {"slots": 2})
         assert not first.engine.alive
         assert manager.loaded() == [second]
+        assert (second.id, second.jit, second.ttl) == ("alpha", False, None)
 
     asyncio.run(main())
 
 
-def test_an_instance_in_use_is_not_replaced(manager):
+def test_a_load_by_hand_leaves_alone_what_a_request_loaded_and_uses(manager):
     async def main():
-        (await manager.load("alpha")).in_flight = 1
-        with pytest.raises(InvalidRequest, match="answering 1"):
-            await manager.load("alpha", LoadOptions(slots=2))
+        first = await manager.acquire("alpha")
+        second = await manager.load("alpha", {"slots": 2})
+        assert first.engine.alive
+        assert second.id == "alpha:2"
+
+    asyncio.run(main())
+
+
+def test_another_load_under_an_identifier_replaces_the_instance_when_it_is_idle(manager):
+    async def main():
+        first = await manager.load("alpha", identifier="mine")
+        second = await manager.load("beta", identifier="mine")
+        assert not first.engine.alive
+        assert manager.loaded() == [second]
+        with second.used(), pytest.raises(ModelInUse, match="answering 1"):
+            await manager.load("alpha", identifier="mine")
+        assert await manager.load("beta", identifier="mine") is second
+
+    asyncio.run(main())
+
+
+def test_an_identifier_that_is_being_loaded_otherwise_is_in_use(manager, factory):
+    async def main():
+        factory.gate = asyncio.Event()
+        loading = asyncio.ensure_future(manager.load("alpha", identifier="mine"))
+        await asyncio.sleep(0.05)
+        with pytest.raises(ModelInUse, match="being loaded"):
+            await manager.load("beta", identifier="mine")
+        joined = asyncio.ensure_future(manager.load("alpha", identifier="mine"))
+        await asyncio.sleep(0.05)
+        factory.gate.set()
+        assert await joined is await loading
+
+    asyncio.run(main())
+
+
+def test_a_model_is_answered_by_the_least_busy_of_its_like_instances(manager):
+    async def main():
+        first = await manager.load("alpha")
+        twin = await manager.load("alpha", new_instance=True)
+        await manager.load("alpha", {"context_length": 64})
+        used = [await manager.acquire("alpha") for _ in range(4)]
+        assert used == [first, twin, first, twin]
+
+    asyncio.run(main())
+
+
+def test_a_model_is_answered_by_whatever_instance_it_has(manager, factory):
+    async def main():
+        mine = await manager.load("alpha", identifier="mine")
+        assert await manager.get("alpha") is mine
+        factory.gate = asyncio.Event()
+        loading = asyncio.ensure_future(manager.load("beta", identifier="other"))
+        await asyncio.sleep(0.05)
+        asked = asyncio.ensure_future(manager.get("beta"))
+        await asyncio.sleep(0.05)
+        factory.gate.set()
+        assert await asked is await loading
 
     asyncio.run(main())
 
@@ -196,7 +279,7 @@ def test_nothing_is_loaded_on_request_when_that_is_switched_off(folder, factory)
 
 def test_bad_options_are_refused_before_anything_is_loaded(manager, factory):
     with pytest.raises(InvalidRequest) as caught:
-        asyncio.run(manager.load("alpha", LoadOptions(slots=1000)))
+        asyncio.run(manager.load("alpha", {"slots": 1000}))
     assert caught.value.param == "slots"
     assert not factory.loads
 
@@ -236,10 +319,9 @@ def test_a_model_loaded_on_request_goes_when_its_time_is_over(manager):
 def test_a_model_in_use_stays_whatever_its_time(manager):
     async def main():
         model = await manager.get("alpha", ttl=0.05)
-        model.in_flight = 1
-        await asyncio.sleep(0.3)
-        assert manager.loaded() == [model]
-        model.in_flight = 0
+        with model.used():
+            await asyncio.sleep(0.3)
+            assert manager.loaded() == [model]
         await until(lambda: not manager.loaded())
 
     asyncio.run(main())
@@ -292,4 +374,4 @@ def test_a_load_for_a_request_tells_its_progress(manager):
         await manager.get("alpha", progress=steps.append)
 
     asyncio.run(main())
-    assert steps == [0.5, 1.0]
+    assert steps == [0.0, 0.5, 1.0]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import msgspec
 from pydantic import ConfigDict, Field
 
 from lmnb.api.base import ApiHandler, endpoint
@@ -14,11 +13,12 @@ from lmnb.api.lmstudio import describe
 from lmnb.api.lmstudio.load_options import asked_options
 from lmnb.api.sse import EventStream
 from lmnb.api.sse import event as sse
-from lmnb.engine.options import LoadOptions
 from lmnb.errors import LmnbError
-from lmnb.service.manager import LoadedModel
+from lmnb.service.instances import LoadedModel
 
 __all__ = ["LoadHandler", "LoadRequest"]
+
+Guardrail = Literal["strict", "balanced", "relaxed", "off"]
 
 
 class LoadRequest(Body):
@@ -28,68 +28,86 @@ class LoadRequest(Body):
 
     model: Annotated[str, Field(min_length=1)]
     identifier: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    new_instance: bool = False
     ttl: Annotated[float, Field(gt=0)] | None = None
+    guardrail: Guardrail | None = None
     echo_load_config: bool = False
     stream: bool = False
 
-    def options(self, defaults: LoadOptions) -> LoadOptions | None:
-        """`defaults` with what was asked for. None: nothing was. Raises InvalidRequest."""
-        asked = asked_options(self.model_extra or {})
-        return msgspec.structs.replace(defaults, **asked) if asked else None
+    def asked(self) -> dict[str, Any]:
+        """Load options by name. Raises InvalidRequest."""
+        return asked_options(self.model_extra or {})
 
 
 class LoadHandler(ApiHandler):
     """Load a model, and say how far it is if `stream` is true."""
 
-    @endpoint
+    @endpoint(needs="manage")
     async def post(self) -> None:
         request = await self.read(LoadRequest)
-        manager = self.services.manager
-        options = request.options(manager.defaults)
-        name = request.identifier or (await manager.find(request.model)).id
-        steps: asyncio.Queue[float | None] = asyncio.Queue()
+        loading = Loading()
         with self.services.activity.busy():
             load = asyncio.ensure_future(
-                manager.load(
+                self.services.manager.load(
                     request.model,
-                    options,
+                    request.asked(),
                     identifier=request.identifier,
+                    new_instance=request.new_instance,
                     ttl=request.ttl,
-                    progress=steps.put_nowait,
+                    guardrail=request.guardrail,
+                    chosen=loading.chosen,
+                    progress=loading.steps.put_nowait,
                 )
             )
-            load.add_done_callback(lambda _: steps.put_nowait(None))
+            load.add_done_callback(lambda _: loading.steps.put_nowait(None))
             try:
                 # An error that comes before any progress still has a status of its own.
-                first = await steps.get() if request.stream else None
+                first = await loading.begun() if request.stream else None
                 if first is None:
                     self.reply(_loaded(await load, request))
                 else:
-                    await self._stream(name, load, first, steps, request)
+                    await self._stream(loading, load, first, request)
             finally:
                 load.cancel()
 
     async def _stream(
         self,
-        name: str,
+        loading: Loading,
         load: asyncio.Future[LoadedModel],
         step: float | None,
-        steps: asyncio.Queue[float | None],
         request: LoadRequest,
     ) -> None:
         async with EventStream(self) as events:
 
             def say(kind: str, **facts: Any) -> None:
-                events.send(sse({"type": kind, "model_instance_id": name, **facts}, kind))
+                about = {"type": kind, "model_instance_id": loading.identifier}
+                events.send(sse({**about, **facts}, kind))
 
             say("model_load.start")
             while step is not None:
                 say("model_load.progress", progress=step)
-                step = await steps.get()
+                step = await loading.steps.get()
             try:
                 say("model_load.end", **{**_loaded(await load, request), "type": "model_load.end"})
             except LmnbError as error:
                 events.send(sse({"type": "error", **error.to_json()}, "error"))
+
+
+class Loading:
+    """What is heard of a load. The steps end with None."""
+
+    def __init__(self) -> None:
+        self.identifier = ""
+        self.steps: asyncio.Queue[float | None] = asyncio.Queue()
+
+    def chosen(self, identifier: str) -> None:
+        self.identifier = identifier
+
+    async def begun(self) -> float | None:
+        """The first step of progress beyond the wait for its turn. None: it ended before."""
+        while (step := await self.steps.get()) == 0.0:
+            pass
+        return step
 
 
 def _loaded(model: LoadedModel, request: LoadRequest) -> dict[str, Any]:
