@@ -38,15 +38,16 @@ def write_model(
     add: Callable[[gguf.GGUFWriter], None] = lambda _: None,
     *,
     tensors_a_file: int = 0,
+    chat_template: str = CHAT_TEMPLATE,
 ) -> Path:
     """Write the model of that architecture (a key of `ARCHITECTURES`). `add` says more of it.
 
     With `tensors_a_file` it is spread over several, `...-00001-of-0000N.gguf` beside `path`.
     """
     writer = gguf.GGUFWriter(path, architecture, split_max_tensors=tensors_a_file)
-    vocabulary = _add_tokenizer(writer)
+    vocabulary = add_tokenizer(writer)
     writer.add_name(f"tiny {architecture}")
-    writer.add_chat_template(CHAT_TEMPLATE)
+    writer.add_chat_template(chat_template)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     writer.add_context_length(CONTEXT)
     writer.add_embedding_length(WIDTH)
@@ -133,9 +134,10 @@ def _add_state_space_facts(writer: gguf.GGUFWriter) -> None:
     writer.add_ssm_time_step_rank(RANK)
 
 
-def _add_tokenizer(writer: gguf.GGUFWriter) -> int:
+def add_tokenizer(writer: gguf.GGUFWriter, size: int = 0) -> int:
     """A SentencePiece vocabulary: control tokens, every byte, every printable ASCII character and
-    some words. All text can be tokenised; unknown characters take a token for each byte."""
+    some words. All text can be tokenised; unknown characters take a token for each byte. Unused
+    tokens make it `size` long."""
     words = ["▁the", "▁a", "▁and", "▁of", "▁to", "▁in", "▁is", "▁you", "▁that", "▁it"]
     characters = [chr(code) for code in range(33, 127)] + ["\n", "▁"]
     kinds = gguf.TokenType
@@ -145,6 +147,7 @@ def _add_tokenizer(writer: gguf.GGUFWriter) -> int:
         + [(text, kinds.NORMAL) for text in characters + _prefixes(words)]
         + [(text, kinds.CONTROL) for text in CONTROL]
     )
+    tokens += [(f"<unused{number}>", kinds.UNUSED) for number in range(size - len(tokens))]
     writer.add_tokenizer_model("llama")
     writer.add_tokenizer_pre("default")
     writer.add_token_list([text for text, _ in tokens])

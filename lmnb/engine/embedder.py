@@ -12,19 +12,13 @@ from numpy.typing import NDArray
 from lmnb.engine.batch import Batch
 from lmnb.engine.context import Context
 from lmnb.engine.events import Embedded, EngineStatus, Failed, SequenceEvent
+from lmnb.engine.settling import LANES, PACKED_TOKENS
 from lmnb.engine.threads import ThreadGovernor
 from lmnb.engine.vocab import Tokens
 from lmnb.errors import EngineError, LmnbError, ServiceClosed
 
 Vectors = NDArray[np.float32]
 Finish = Callable[[Vectors], Vectors]
-
-PACKED_TOKENS = 256
-"""Texts share a call up to so many tokens. More gains nothing and lets others wait longer. Measured:
-MiniLM, texts of 62 tokens, 2 threads: 146 texts/s with 130 tokens a call, 153 with 260, 152 with 512
-(n = 8 to 10, interleaved); with one thread 90 one by one, 98 with 260, 94 with 512."""
-LANES = 64
-"""Texts in one call."""
 
 
 class Job:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import Future, wait
 from time import perf_counter
 
-import msgspec
 from llguidance import LLMatcher
 
 from lmnb.engine.cache import KVCache
@@ -24,15 +23,10 @@ from lmnb.engine.sampling import Sampler
 from lmnb.engine.scheduler import Scheduler
 from lmnb.engine.scoring import PromptScores
 from lmnb.engine.sequence import Sequence
+from lmnb.engine.settling import settled
 from lmnb.engine.threads import ThreadGovernor
 from lmnb.engine.vocab import Tokens, as_tokens
 from lmnb.errors import ContextLengthExceeded, InvalidRequest, LmnbError, QueueFull
-
-DEFAULT_CONTEXT = 4096
-MANY_SLOTS = 4
-SEPARATE_CELLS = 32768
-"""More slots than that get a KV cache each, unless that makes more cells than this: separate caches
-are faster for many unrelated requests, a shared one costs less memory (docs/architecture.md)."""
 
 PATIENCE = 0.02
 """Seconds to wait for a grammar before looking at the pipe again, where nothing else is to do."""
@@ -45,7 +39,7 @@ class Runner:
         cores = usable_cores()
         most = options.threads or cores
         self.model = model
-        self.options = self._settle(options)
+        self.options = settled(options, model.train_context)
         self.context = Context(model, self.options, self.options.slots, most, log)
         mib = self.options.host_cache_mib
         host_limit = None if mib is None else mib << 20
@@ -193,15 +187,6 @@ class Runner:
         if not request.prompt_tokens and vocab.add_bos and vocab.bos >= 0:
             ids = ids if ids[:1] == [vocab.bos] else [vocab.bos, *ids]
         return as_tokens(ids)
-
-    def _settle(self, options: LoadOptions) -> LoadOptions:
-        context = options.context_length
-        if not context:
-            context = min(self.model.train_context or DEFAULT_CONTEXT, DEFAULT_CONTEXT)
-        unified = options.kv_unified
-        if unified is None:
-            unified = options.slots <= MANY_SLOTS or options.slots * context > SEPARATE_CELLS
-        return msgspec.structs.replace(options, context_length=context, kv_unified=unified)
 
 
 def _failed(id: int, error: LmnbError) -> Failed:

@@ -12,19 +12,17 @@ import numpy as np
 
 from lmnb.engine.context import Context
 from lmnb.engine.cpu import usable_cores
-from lmnb.engine.embedder import LANES, PACKED_TOKENS, Embedder, Finish, Vectors, failed
+from lmnb.engine.embedder import Embedder, Finish, Vectors, failed
 from lmnb.engine.events import Accepted, EngineStatus, Pooling, SequenceEvent
 from lmnb.engine.facts import read_facts
 from lmnb.engine.log import EngineLog
 from lmnb.engine.model import Model
 from lmnb.engine.options import EmbedRequest, EngineRequest, LoadOptions, RerankRequest
+from lmnb.engine.settling import LANES, longest_text, settled_for_vectors
 from lmnb.engine.threads import ThreadGovernor
 from lmnb.engine.vocab import Tokens, as_tokens
 from lmnb.errors import ContextLengthExceeded, InvalidRequest, LmnbError, QueueFull
 
-DEFAULT_CONTEXT = 4096
-CELLS = 256
-"""llama.cpp makes contexts of a multiple of so many tokens."""
 MOST_INPUTS = 16384
 """In one request: their vectors are answered together, and held until then."""
 _PLACES = re.compile(r"\{(?:query|document)\}")
@@ -49,11 +47,10 @@ class VectorRunner:
         cores = usable_cores()
         most = options.threads or cores
         self.model = model
-        self.longest = min(
-            options.context_length or DEFAULT_CONTEXT, model.train_context or DEFAULT_CONTEXT
-        )
+        self.longest = longest_text(options, model.train_context)
         self.options = msgspec.structs.replace(options, context_length=self.longest)
-        self.context = Context(model, self._settle(), LANES, most, log, pooling)
+        roomy = settled_for_vectors(options, model.train_context)
+        self.context = Context(model, roomy, LANES, most, log, pooling)
         self.context.length = self.longest
         self._ranks = pooling == "rank"
         self.embedder = Embedder(
@@ -172,17 +169,6 @@ class VectorRunner:
                 param=field,
             )
         return tokens
-
-    def _settle(self) -> LoadOptions:
-        """One call must hold the longest text, or several short ones."""
-        room = max(PACKED_TOKENS, -(-self.longest // CELLS) * CELLS)
-        return msgspec.structs.replace(
-            self.options,
-            context_length=room,
-            batch_size=room,
-            micro_batch_size=room,
-            kv_unified=True,
-        )
 
 
 def _check_count(count: int, field: str) -> None:

@@ -57,6 +57,11 @@ class Tensor:
     elements: int
     size: int
 
+    @property
+    def kind(self) -> str:
+        """The name of its type: `Q4_K`."""
+        return TENSOR_TYPES[self.type].name
+
 
 @dataclass(frozen=True, slots=True)
 class Header:

@@ -1,0 +1,49 @@
+"""What the options of a load become where they leave it to lmnb: the same rules for loading and for
+saying beforehand how much memory that will take. Imports nothing native."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lmnb.engine.options import LoadOptions
+
+__all__ = ["LANES", "PACKED_TOKENS", "longest_text", "settled", "settled_for_vectors"]
+
+DEFAULT_CONTEXT = 4096
+MANY_SLOTS = 4
+SEPARATE_CELLS = 32768
+"""More slots than that get a KV cache each, unless that makes more cells than this: separate caches
+are faster for many unrelated requests, a shared one costs less memory (docs/architecture.md)."""
+CELLS = 256
+"""llama.cpp makes contexts of a multiple of so many tokens."""
+PACKED_TOKENS = 256
+"""Texts share a call up to so many tokens. More gains nothing and lets others wait longer. Measured:
+MiniLM, texts of 62 tokens, 2 threads: 146 texts/s with 130 tokens a call, 153 with 260, 152 with 512
+(n = 8 to 10, interleaved); with one thread 90 one by one, 98 with 260, 94 with 512."""
+LANES = 64
+"""Texts in one call."""
+
+
+def settled(options: LoadOptions, train_context: int) -> LoadOptions:
+    """For a model that writes text. `train_context`: the longest it was made for; 0: unknown."""
+    context = options.context_length
+    if not context:
+        context = min(train_context or DEFAULT_CONTEXT, DEFAULT_CONTEXT)
+    unified = options.kv_unified
+    if unified is None:
+        unified = options.slots <= MANY_SLOTS or options.slots * context > SEPARATE_CELLS
+    return msgspec.structs.replace(options, context_length=context, kv_unified=unified)
+
+
+def settled_for_vectors(options: LoadOptions, train_context: int) -> LoadOptions:
+    """For a model that computes vectors: one call must hold the longest text, or several short
+    ones. `context_length` is the room of a call then; texts may be as long as `longest_text`."""
+    room = max(PACKED_TOKENS, -(-longest_text(options, train_context) // CELLS) * CELLS)
+    return msgspec.structs.replace(
+        options, context_length=room, batch_size=room, micro_batch_size=room, kv_unified=True
+    )
+
+
+def longest_text(options: LoadOptions, train_context: int) -> int:
+    """Tokens of the longest text to be turned into a vector."""
+    return min(options.context_length or DEFAULT_CONTEXT, train_context or DEFAULT_CONTEXT)
