@@ -89,17 +89,25 @@ def _operation(one: Operation, schemas: dict[Any, Json]) -> Json:
             "default": {"description": "Why not", "content": failure},
         },
     }
-    if names := re.findall(r"{(\w+)}", one.path):
-        described["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in names
-        ]
+    if parameters := _parameters(one):
+        described["parameters"] = parameters
     if one.body is not None:
         body = {"application/json": {"schema": schemas[one.body]}}
         described["requestBody"] = {"required": True, "content": body}
     if one.public:
         described["security"] = []
     return described
+
+
+def _parameters(one: Operation) -> list[Json]:
+    in_path = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", one.path)
+    ]
+    properties = one.query.model_json_schema()["properties"] if one.query else {}
+    return in_path + [
+        {"name": name, "in": "query", "schema": schema} for name, schema in properties.items()
+    ]
 
 
 def _identifier(one: Operation) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from lmnb.api.answers.helpers import Error
 from lmnb.api.body import Body
+from lmnb.api.query import Query
 
 __all__ = ["Operation"]
 
@@ -21,6 +22,7 @@ class Operation:
     answer: Any
     """A type, or None where the answer is no JSON."""
     body: type[Body] | None = None
+    query: type[Query] | None = None
     streams: bool = False
     """With `"stream": true`, events are the answer."""
     endless: bool = False
