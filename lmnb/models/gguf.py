@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +10,17 @@ from typing import Literal
 
 from lmnb.models.header import Header, InvalidGGUF, read_header
 from lmnb.models.quants import FILE_TYPES, TENSOR_TYPES, nominal_bits
+from lmnb.models.template_facts import shows_pictures, shows_thoughts, shows_tools
 
-__all__ = ["RUNNABLE", "Kind", "ModelInfo", "Pooling", "model_info", "read_model_info"]
+__all__ = [
+    "RUNNABLE",
+    "Kind",
+    "ModelInfo",
+    "Pooling",
+    "counted",
+    "model_info",
+    "read_model_info",
+]
 
 Kind = Literal["llm", "embedding", "reranker", "projector", "adapter", "vocabulary", "other"]
 """`projector`: the vision or audio half of a model (mmproj). `vocabulary`: no weights."""
@@ -21,12 +29,6 @@ RUNNABLE: tuple[Kind, ...] = ("llm", "embedding", "reranker")
 
 Pooling = Literal["none", "mean", "cls", "last", "rank"]
 _POOLING: tuple[Pooling, ...] = ("none", "mean", "cls", "last", "rank")
-
-_TOOLS = re.compile(r"\btools\b")
-_PICTURES = re.compile(r"image_url|['\"]image['\"]|<\|?(?:image|vision_start)")
-_THINKING = re.compile(
-    r"think(?:ing)?\|?[>\]▷]|enable_thinking|reasoning_content|reasoning_effort", re.IGNORECASE
-)
 
 _GUESSED = 1024
 """Bit of general.file_type: the quantiser was not told, it guessed."""
@@ -86,12 +88,15 @@ class ModelInfo:
     @property
     def params_string(self) -> str:
         """`135M`, `8x7B`: the header's own label, or the count of the weights, rounded."""
-        if self.size_label or not self.parameters:
-            return self.size_label
-        for unit, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
-            if self.parameters >= unit:
-                return f"{self.parameters / unit:.3g}{letter}"
-        return str(self.parameters)
+        return self.size_label or counted(self.parameters)
+
+
+def counted(parameters: int) -> str:
+    """`135M`; "" for none."""
+    for unit, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if parameters >= unit:
+            return f"{parameters / unit:.3g}{letter}"
+    return str(parameters or "")
 
 
 def read_model_info(path: Path) -> ModelInfo:
@@ -135,9 +140,9 @@ def model_info(headers: Sequence[Header]) -> ModelInfo:
         causal=facts.header.metadata.get(f"{facts.architecture}.attention.causal", True) is True,
         pooling=facts.pooling(),
         chat_template=template,
-        tool_use=bool(_TOOLS.search(template or "")) or facts.has_tool_template(),
-        reasoning=bool(_THINKING.search(template or "")),
-        vision=bool(_PICTURES.search(template or "")),
+        tool_use=shows_tools(template) or facts.has_tool_template(),
+        reasoning=shows_thoughts(template),
+        vision=shows_pictures(template),
         file_type=facts.file_type(),
         split_count=facts.whole("split.count") or 1,
     )
