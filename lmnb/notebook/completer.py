@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import threading
 import time
@@ -54,16 +55,47 @@ class ModelNames:
             self.remember(self._fetch())
 
 
-def candidates(line: str, verbs: Mapping[str, Verb], names: ModelNames) -> list[str] | None:
+def candidates(
+    line: str,
+    verbs: Mapping[str, Verb],
+    names: ModelNames,
+    variables: Callable[[], Mapping[str, Any]] = dict,
+) -> list[str] | None:
     """What may replace the last word of `line`; None when the line is not ours."""
     if not (match := _LINE.match(line)):
         return None
     *before, word = re.split(r"\s+", match[2])
     if match[1] == "%%":
         found = _option_words(CELL_OPTIONS, before, word, names)
+        if before and (kind := kind_after(before[-1], CELL_OPTIONS)) in FITTING:
+            found = _of_notebook(kind, word, variables())
     else:
         found = _verb_words(verbs, before, word, names)
     return sorted({each for each in found if each.startswith(word)})
+
+
+FITTING: dict[str, Callable[[Any], bool]] = {
+    "schema": lambda value: isinstance(value, type | dict),
+    "function": inspect.isroutine,
+    "variable": lambda value: not inspect.ismodule(value),
+}
+"""Which of the notebook's values an option can use."""
+
+
+def kind_after(flag: str, options: Sequence[Option]) -> str:
+    """What the value of the option `flag` is."""
+    return next((each.completes for each in options if flag in each.flags and each.is_flag), "")
+
+
+def _of_notebook(kind: str, word: str, variables: Mapping[str, Any]) -> list[str]:
+    """The names of values that fit; `--tools` takes several, after commas."""
+    before = word[: word.rfind(",") + 1] if kind == "function" else ""
+    fits = FITTING[kind]
+    return [
+        before + name
+        for name, value in variables.items()
+        if not name.startswith("_") and name not in ("In", "Out") and fits(value)
+    ]
 
 
 def _verb_words(
@@ -114,14 +146,18 @@ def _flags(each: Option) -> list[str]:
     return flags
 
 
-def matcher(verbs: Mapping[str, Verb], names: ModelNames) -> Any:
+def matcher(
+    verbs: Mapping[str, Verb],
+    names: ModelNames,
+    variables: Callable[[], Mapping[str, Any]] = dict,
+) -> Any:
     """An IPython matcher."""
     from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
     @context_matcher()
     def lms_matcher(context: CompletionContext) -> Any:
         line = context.text_until_cursor
-        words = candidates(line, verbs, names)
+        words = candidates(line, verbs, names, variables)
         if words is None:
             return {"completions": []}
         names.refresh()

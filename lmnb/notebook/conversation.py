@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-ChatMessage = dict[str, str]
+from lmnb.notebook.exchange import Message
+from lmnb.notebook.reply import Reply
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """One turn: the user's message, tool calls and results if there were any, the answer."""
+
+    messages: tuple[Message, ...]
+    model: str
+    usage: dict[str, Any] = field(default_factory=dict)
+    timings: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -14,28 +27,35 @@ class Conversation:
     system: str = ""
     model: str = ""
     """The model that answered last."""
-    turns: list[tuple[str, str]] = field(default_factory=list)
+    turns: list[Exchanged] = field(default_factory=list)
 
     def messages(
-        self, prompt: str, *, system: str = "", default_system: str = "", history: bool = True
-    ) -> list[ChatMessage]:
-        """What to send for `prompt`. A new `system` message takes the place of the old one."""
+        self, message: Message, *, system: str = "", default_system: str = "", history: bool = True
+    ) -> list[Message]:
+        """What to send with `message`. A new `system` message takes the place of the old one."""
         system = system or (self.system if history else "") or default_system
-        messages = [{"role": "system", "content": system}] if system else []
-        for asked, answered in self.turns if history else ():
-            messages.append({"role": "user", "content": asked})
-            messages.append({"role": "assistant", "content": answered})
-        return [*messages, {"role": "user", "content": prompt}]
+        before = self.so_far(system) if history else _system(system)
+        return [*before, message]
 
-    def add(self, prompt: str, answer: str, *, model: str, system: str = "") -> None:
+    def so_far(self, system: str = "") -> list[Message]:
+        """All of it, in OpenAI's form."""
+        said = [message for turn in self.turns for message in turn.messages]
+        return [*_system(system or self.system), *said]
+
+    def add(self, messages: Sequence[Message], reply: Reply, *, system: str = "") -> None:
         """Remember a turn. An empty answer is none: roles would no longer alternate."""
         self.system = system or self.system
-        self.model = model
-        if answer.strip():
-            self.turns.append((prompt, answer))
+        self.model = reply.model or self.model
+        if reply.text.strip():
+            turn = Exchanged(tuple(messages), reply.model, reply.usage, reply.timings)
+            self.turns.append(turn)
 
     def reset(self) -> int:
         """Forget everything. Returns how many turns there were."""
         count = len(self.turns)
         self.system, self.turns = "", []
         return count
+
+
+def _system(text: str) -> list[Message]:
+    return [{"role": "system", "content": text}] if text else []

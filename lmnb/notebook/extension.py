@@ -9,6 +9,7 @@ from lmnb.errors import ServerNotFound
 from lmnb.notebook.completer import matcher
 from lmnb.notebook.discovery import Connection
 from lmnb.notebook.magics import LMSMagics
+from lmnb.notebook.person import is_attended
 from lmnb.notebook.sdk import OpenAIEnvironment
 from lmnb.notebook.session import session
 
@@ -22,7 +23,7 @@ def load_ipython_extension(shell: Any) -> None:
     """Register the magics and Tab, find the server, and let a bare `OpenAI()` find it too."""
     magics = LMSMagics(shell)
     shell.register_magics(magics)
-    complete = matcher(magics.verbs, magics.names)
+    complete = matcher(magics.verbs, magics.names, magics.variables)
     shell.Completer.custom_matchers.append(complete)
     _loaded[id(shell)] = magics, complete
     try:
@@ -39,6 +40,7 @@ def unload_ipython_extension(shell: Any) -> None:
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("lms", None)
     shell.configurables.remove(magics)
+    magics.close()
     shell.Completer.custom_matchers.remove(complete)
     _environment.restore()
 
@@ -54,17 +56,6 @@ def connect(shell: Any) -> Connection:
     connection = session.start_local()
     print(f"it serves at {connection.openai_base_url}")
     return connection
-
-
-def is_attended(shell: Any) -> bool:
-    """Does a person sit at this shell's prompt? Not in `ipython -c`, scripts, pipes and kernels."""
-    if getattr(shell, "kernel", None) is not None:
-        return False
-    application = getattr(shell, "parent", None)
-    is_batch = getattr(application, "something_to_run", False) and not getattr(
-        application, "force_interact", False
-    )
-    return not is_batch and sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _agrees() -> bool:

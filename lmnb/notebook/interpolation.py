@@ -65,6 +65,16 @@ def _expression_at(text: str, start: int, namespace: Mapping[str, Any]) -> tuple
     return None, start
 
 
+def evaluate(expression: str, namespace: Mapping[str, Any]) -> Any:
+    """The value of one expression, as `{expression}` would have it. Raises InvalidRequest."""
+    if not is_reference(expression.strip(), namespace):
+        raise InvalidRequest(
+            f"{expression!r} is no variable of this notebook, nor reached from one: "
+            "name  rows[0]  frame.head()"
+        )
+    return _value(expression.strip(), namespace)
+
+
 def is_reference(source: str, namespace: Mapping[str, Any]) -> bool:
     """Does it read as an expression over this notebook's names?"""
     first = _FIRST_NAME.match(source)
@@ -108,14 +118,22 @@ def _free_names(tree: ast.expr) -> set[str]:
 
 
 def _evaluate(source: str, namespace: Mapping[str, Any]) -> str:
-    scope = namespace if isinstance(namespace, dict) else dict(namespace)
     try:
-        return str(eval(compile(source, "<prompt>", "eval"), scope))
+        return str(_value(source, namespace))
     except Exception as error:
+        failure = error.__cause__ or error
         raise InvalidRequest(
-            f"{{{source}}} in the prompt raised {type(error).__name__}: {error}. "
+            f"{{{source}}} in the prompt raised {type(failure).__name__}: {failure}. "
             f"Write {{{{{source}}}}} to send the braces as they are."
         ) from error
+
+
+def _value(source: str, namespace: Mapping[str, Any]) -> Any:
+    scope = namespace if isinstance(namespace, dict) else dict(namespace)
+    try:
+        return eval(compile(source, "<prompt>", "eval"), scope)
+    except Exception as error:
+        raise InvalidRequest(f"{source} raised {type(error).__name__}: {error}.") from error
 
 
 def _run_of_closers(text: str, start: int, limit: int) -> int:

@@ -33,6 +33,29 @@ def close_fence(text: str) -> str:
     return f"{text}\n{fence}" if fence else text
 
 
+def fenced(text: str, language: str = "") -> str:
+    """`text` as a code block, with a fence that does not occur in it."""
+    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def code_blocks(text: str) -> list[tuple[str, str]]:
+    """Each fenced block of `text`: the language it claims, and its code. An open one counts."""
+    blocks, language, code = list[tuple[str, str]](), "", list[str]()
+    was_open = ""
+    for line, in_code, fence in _lines(text):
+        if fence and not was_open:
+            words = line.strip().lstrip("`~").split()
+            language, code = (words[0] if words else ""), []
+        elif in_code and fence:
+            code.append(line)
+        if was_open and not fence:
+            blocks.append((language, "\n".join(code)))
+        was_open = fence
+    return [*blocks, (language, "\n".join(code))] if was_open else blocks
+
+
 def _lines(text: str) -> Iterator[tuple[str, bool, str]]:
     """Each line, whether it belongs to a code block, and the fence that is open after it."""
     fence = ""

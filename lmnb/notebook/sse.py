@@ -15,36 +15,47 @@ class ServerEvent:
     comment: str = ""
 
 
-def read_events(chunks: Iterable[bytes]) -> Iterator[ServerEvent]:
-    """Events from the bytes of a response.
+class EventReader:
+    """Events from bytes, in pieces of any size.
 
     Lines end at CR, LF or CRLF only: `str.splitlines` would also cut at U+2028, which may stand
     unescaped inside JSON.
     """
-    event, data = "", list[str]()
-    for line in _lines(chunks):
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._event = ""
+        self._data: list[str] = []
+
+    def feed(self, chunk: bytes) -> Iterator[ServerEvent]:
+        """The events that these bytes complete."""
+        *complete, self._rest = (self._rest + chunk).split(b"\n")
+        for line in complete:
+            yield from self._line(line.removesuffix(b"\r").decode("utf-8", "replace"))
+
+    def close(self) -> Iterator[ServerEvent]:
+        """The event that the end of the stream completes, if there is one."""
+        yield from self.feed(b"\n\n")
+
+    def _line(self, line: str) -> Iterator[ServerEvent]:
         if not line:
-            if data:
-                yield ServerEvent(data="\n".join(data), event=event)
-            event, data = "", []
+            if self._data:
+                yield ServerEvent(data="\n".join(self._data), event=self._event)
+            self._event, self._data = "", []
         elif line.startswith(":"):
             yield ServerEvent(comment=line[1:].strip())
         else:
             field, _, value = line.partition(":")
             value = value.removeprefix(" ")
             if field == "data":
-                data.append(value)
+                self._data.append(value)
             elif field == "event":
-                event = value
-    if data:
-        yield ServerEvent(data="\n".join(data), event=event)
+                self._event = value
 
 
-def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    rest = b""
+def read_events(chunks: Iterable[bytes]) -> Iterator[ServerEvent]:
+    """The events of a whole response."""
+    reader = EventReader()
     for chunk in chunks:
-        *complete, rest = (rest + chunk).split(b"\n")
-        for line in complete:
-            yield line.removesuffix(b"\r").decode("utf-8", "replace")
-    if rest:
-        yield rest.decode("utf-8", "replace")
+        yield from reader.feed(chunk)
+    yield from reader.close()

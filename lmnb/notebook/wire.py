@@ -81,6 +81,16 @@ class Reasoning:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolDelta:
+    """A piece of the call number `index`: its id and name once, its arguments bit by bit."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """The answer is complete."""
 
@@ -90,4 +100,4 @@ class End:
     timings: dict[str, Any] = field(default_factory=dict)
 
 
-ChatEvent = Progress | Text | Reasoning | End
+ChatEvent = Progress | Text | Reasoning | ToolDelta | End

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import struct
 import threading
+from base64 import b64encode
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -55,6 +57,11 @@ class StubServer:
             {"type": "model_load.progress", "progress": 0.5},
             {"type": "model_load.end", "instance_id": "tiny", "load_time_seconds": 1.5},
         ]
+        self.answers: list[list[Any]] = []
+        """One for each request to come; then `answer` again."""
+        self.missing: set[str] = set()
+        """Names of models that are on the Hub only."""
+        self.context_length = 4096
         self.client_left = threading.Event()
 
     @property
@@ -64,7 +71,12 @@ class StubServer:
     @property
     def prompts(self) -> list[str]:
         """The last message of each request."""
-        return [body["messages"][-1]["content"] for body in self.bodies if "messages" in body]
+        return [body["messages"][-1]["content"] for body in self.chats]
+
+    @property
+    def chats(self) -> list[dict[str, Any]]:
+        """The chat requests."""
+        return [body for body in self.bodies if "messages" in body]
 
     def close(self) -> None:
         self.loop.call_soon_threadsafe(self.loop.stop)
@@ -76,6 +88,11 @@ class StubServer:
             ("/health", Health),
             ("/api/v1/(models|status)", Facts),
             ("/api/v1/models/(load|unload|import)", Manage),
+            ("/api/v1/models/(resolve|download)", Hub),
+            ("/api/v1/models/(download)/status/job_1", Hub),
+            ("/v1/chat/completions/(input_tokens)", Count),
+            ("/v1/(tokenize)", Count),
+            ("/v1/embeddings", Embed),
             ("/v1/chat/completions", Chat),
         ]
         with_stub = [(path, handler, {"stub": self}) for path, handler in routes]
@@ -164,22 +181,67 @@ class Manage(Handler):
             self.finish(model("imported"))
 
 
+class Hub(Handler):
+    def post(self, what: str) -> None:
+        body = json.loads(self.request.body)
+        self.stub.bodies.append(body)
+        if what == "resolve":
+            facts = {"files": ["tiny.gguf"], "size_bytes": 98e6, "why": [], "certain": True}
+            self.finish({"repo": "acme/tiny-GGUF", "quantization": "Q4_K_M", **facts})
+        else:
+            self.finish({"job_id": "job_1", "status": "downloading", "total_size_bytes": 98})
+
+    def get(self, what: str) -> None:
+        self.stub.missing.clear()
+        self.finish({"job_id": "job_1", "status": "completed", "total_size_bytes": 98})
+
+
+class Count(Handler):
+    """A token is a word; the count of a conversation is not among `bodies`."""
+
+    def post(self, what: str) -> None:
+        body = json.loads(self.request.body)
+        if body["model"] in self.stub.missing:
+            self.fail(404, "model_not_found", f"No model {body['model']!r} here.")
+            return
+        if what == "tokenize":
+            self.finish({"tokens": [], "count": len(body["content"].split())})
+            return
+        count = sum(len(str(message["content"]).split()) for message in body["messages"])
+        self.finish({"input_tokens": count, "context_length": self.stub.context_length})
+
+
+class Embed(Handler):
+    """The vector of a text is its length, and 1."""
+
+    def post(self) -> None:
+        body = json.loads(self.request.body)
+        self.stub.bodies.append(body)
+        data = []
+        for index, text in enumerate(body["input"]):
+            packed = struct.pack("<2f", len(text), 1.0)
+            data.append({"index": index, "embedding": b64encode(packed).decode()})
+        self.finish({"data": data[::-1], "model": body["model"]})
+
+
 class Chat(Handler):
     async def post(self) -> None:
         body = json.loads(self.request.body)
         self.stub.bodies.append(body)
-        first = self.stub.answer[0] if self.stub.answer else ""
+        answer = self.stub.answers.pop(0) if self.stub.answers else self.stub.answer
+        first = answer[0] if answer else ""
         if isinstance(first, dict) and "status" in first:
             self.fail(first["status"], first["code"], first["message"])
             return
         self.set_header("Content-Type", "text/event-stream")
         try:
-            await self.stream(body["model"])
+            await self.stream(body["model"], answer)
         except StreamClosedError:
             self.stub.client_left.set()
 
-    async def stream(self, name: str) -> None:
-        for part in self.stub.answer:
+    async def stream(self, name: str, answer: list[Any]) -> None:
+        reason = "stop"
+        for part in answer:
             if isinstance(part, int | float):
                 await asyncio.sleep(part)
             elif part == "CLOSE":
@@ -191,10 +253,12 @@ class Chat(Handler):
             elif isinstance(part, str) and part.startswith(":"):
                 self.write(f"{part}\n\n")
                 await self.flush()
+            elif isinstance(part, dict) and "finish_reason" in part:
+                reason = part["finish_reason"]
             else:
                 delta = part if isinstance(part, dict) else {"content": part}
                 await self.event({"model": name, "choices": [{"delta": delta}]})
-        end = {"delta": {}, "finish_reason": "stop"}
+        end = {"delta": {}, "finish_reason": reason}
         await self.event({"model": name, "choices": [end], "timings": TIMINGS})
         usage = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}
         await self.event({"model": name, "choices": [], "usage": usage, "timings": TIMINGS})

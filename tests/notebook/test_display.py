@@ -15,8 +15,8 @@ class Shown:
         self.markdown: list[str] = []
         view._slot = self  # type: ignore[assignment]
 
-    def show(self, plain: str, markdown: str) -> None:
-        self.markdown.append(markdown)
+    def put(self, data: dict[str, str]) -> None:
+        self.markdown.append(data["text/markdown"])
 
 
 def test_the_first_token_shows_at_once_and_the_others_ten_times_a_second() -> None:
@@ -65,7 +65,7 @@ def test_a_terminal_gets_each_piece_of_text_once() -> None:
     view.update(Reply("a", reasoning="hm"), "a")
     view.update(Reply("ab", reasoning="hm"), "b")
     view.finish(Reply("ab", reasoning="hm", model="tiny"))
-    assert out.getvalue() == "hm\n\nab\n\n[tiny]\n"
+    assert out.getvalue() == "[thinking]\nhm\n[/thinking]\n\nab\n\n[tiny]\n"
 
 
 def test_a_table_is_html_in_notebooks_and_text_elsewhere() -> None:

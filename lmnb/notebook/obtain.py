@@ -1,0 +1,45 @@
+"""A model that is not on this machine: found on the Hub, and fetched after a question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lmnb.errors import LmnbError, ModelNotFound
+from lmnb.notebook import downloads
+from lmnb.notebook.client import Client
+from lmnb.notebook.screen import Screen
+from lmnb.notebook.tables import size
+
+
+def obtain(
+    client: Client,
+    name: str,
+    missing: ModelNotFound,
+    agrees: Callable[[str], bool] | None,
+    screen: Screen,
+) -> str:
+    """The name of the model, now that it is here. `agrees` is None where nobody can be asked.
+
+    Raises ModelNotFound, saying what to do, where it is not wanted or not to be had.
+    """
+    try:
+        found = client.json("POST", "api/v1/models/resolve", {"model": name})
+    except LmnbError as error:
+        raise ModelNotFound(f"{missing.message} On the Hub: {error.message}") from error
+    repo, quantization = found["repo"], found.get("quantization")
+    what = f"{repo} {quantization or ''}".rstrip()
+    what += f" ({size(found.get('size_bytes'))})"
+    if agrees is None:
+        raise ModelNotFound(f"{missing.message} `%lms get {name}` downloads {what}.")
+    why = f" ({'; '.join(found['why'])})" if found.get("why") and not found.get("certain") else ""
+    if not agrees(f"{name} is not on this machine. Download {what}{why}?"):
+        raise ModelNotFound(f"{missing.message} It was not downloaded.")
+    progress = screen.progress(f"Downloading {what}")
+    try:
+        job = downloads.start(client, repo, quantization)
+        downloads.follow(client, job, lambda job: progress.move(downloads.share(job)))
+    except BaseException:
+        progress.failed()
+        raise
+    progress.done(f"{what} is downloaded.")
+    return f"{repo}@{quantization.lower()}" if quantization else str(repo)
