@@ -8,7 +8,6 @@ import os
 import socket
 
 import psutil
-from tornado.netutil import bind_sockets
 
 from lmnb.errors import InvalidRequest
 from lmnb.service.listener import PortInUse
@@ -16,6 +15,7 @@ from lmnb.service.listener import PortInUse
 __all__ = ["bind_loopback"]
 
 ATTEMPTS = 8
+BACKLOG = 128
 TAKEN = (errno.EADDRINUSE, errno.EACCES)
 
 
@@ -42,15 +42,17 @@ async def bind_loopback(port: int) -> list[socket.socket]:
 
 
 def _bind(port: int) -> list[socket.socket]:
-    sockets = bind_sockets(port, "127.0.0.1")
+    sockets = [socket.create_server(("127.0.0.1", port), backlog=BACKLOG)]
     try:
-        sockets += bind_sockets(sockets[0].getsockname()[1], "::1")
+        address = "::1", sockets[0].getsockname()[1]
+        sockets.append(socket.create_server(address, family=socket.AF_INET6, backlog=BACKLOG))
     except OSError as error:
         if error.errno in TAKEN:
-            for each in sockets:
-                each.close()
+            sockets[0].close()
             raise
-    return sockets  # without IPv6, one will do
+    for each in sockets:  # without IPv6, one will do
+        each.setblocking(False)
+    return sockets
 
 
 def _holder(port: int) -> str:

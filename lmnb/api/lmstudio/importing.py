@@ -24,7 +24,7 @@ class ImportRequest(Body):
 class ImportHandler(ApiHandler):
     """Bring a GGUF file of this machine among the models."""
 
-    @endpoint
+    @endpoint(needs="manage")
     async def post(self) -> None:
         request = await self.read(ImportRequest)
         path = Path(request.path).expanduser() if "\0" not in request.path else Path()

@@ -19,7 +19,7 @@ class UnloadRequest(Body):
 class UnloadHandler(ApiHandler):
     """Give a model's memory back."""
 
-    @endpoint
+    @endpoint(needs="manage")
     async def post(self) -> None:
         request = await self.read(UnloadRequest)
         await self.services.manager.unload(request.instance_id)
