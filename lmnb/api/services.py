@@ -15,8 +15,10 @@ from lmnb.service.database import Database
 from lmnb.service.keys import Keys
 from lmnb.service.listener import ListenerControl
 from lmnb.service.log import Log
+from lmnb.service.mcp.servers import McpServers
 from lmnb.service.notices import Notices
 from lmnb.service.responses import ResponseStore
+from lmnb.service.settings import Settings
 
 if TYPE_CHECKING:
     from lmnb.api.openai.responses.background import Background
@@ -75,12 +77,16 @@ class Services:
     """The port of its own, where the host has one to open and close."""
     runs: dict[str, Background] = field(default_factory=dict)
     """Responses that are written in the background, by id."""
-    notices: Notices = field(default_factory=Notices)
+    notices: Notices = field(init=False)
+    settings: Settings = field(init=False)
+    mcp: McpServers = field(default_factory=McpServers)
     activity: Activity = field(default_factory=Activity)
     started: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
         self.responses = ResponseStore(self.database)
+        self.notices = self.manager.notices
+        self.settings = self.manager.settings
         self.keys = Keys(self.database)
         self.log = self.generations.log
 

@@ -15,9 +15,11 @@ from lmnb.engine.options import LoadOptions
 from lmnb.errors import InvalidRequest
 from lmnb.models.roots import own_folder
 from lmnb.models.store import ModelStore, default_roots
+from lmnb.service.database import Database
 from lmnb.service.generation import Generations
 from lmnb.service.log import Log
 from lmnb.service.manager import ModelManager
+from lmnb.service.settings import Settings
 
 __all__ = ["build_services", "load_options"]
 
@@ -58,7 +60,8 @@ def build_services(
     log_prompts: bool = False,
 ) -> Services:
     store = ModelStore(default_roots(model_path), import_dir=own_folder())
-    manager = ModelManager(store, factory, defaults=defaults, jit=jit)
+    database = Database()
+    manager = ModelManager(store, factory, settings=Settings(database), defaults=defaults, jit=jit)
 
     def identifier(pid: int) -> str | None:
         return next((one.id for one in manager.loaded() if one.engine.pid == pid), None)
@@ -66,6 +69,7 @@ def build_services(
     log = Log(keep_content=log_prompts, model_of=identifier)
     return Services(
         store=store,
+        database=database,
         manager=manager,
         generations=Generations(manager, log),
         activity=activity,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from lmnb.engine import Engine
 from lmnb.engine.options import LoadOptions
@@ -25,6 +26,8 @@ class Target:
     options: LoadOptions
     jit: bool
     """Loaded for a request, not by hand."""
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """Those of the options that the caller chose."""
     guardrail: str | None = None
     """How much memory it may take. None: as the server says."""
 
@@ -60,6 +63,8 @@ class LoadedModel:
 
     id: str
     record: ModelRecord
+    options: LoadOptions
+    asked: Mapping[str, Any]
     engine: Engine
     jit: bool
     load_seconds: float
@@ -82,7 +87,7 @@ class LoadedModel:
     @property
     def target(self) -> Target:
         """How to load it again."""
-        return Target(self.id, self.record, self.engine.options, self.jit)
+        return Target(self.id, self.record, self.options, self.jit, self.asked)
 
     @property
     def load_factor(self) -> float:
@@ -154,8 +159,6 @@ class Instances:
     def twin(self, model: LoadedModel) -> LoadedModel:
         """The least busy of those that are as good as `model`: the same file, loaded the same way."""
         twins = [
-            one
-            for one in self.of(model.record)
-            if one.available and one.engine.options == model.engine.options
+            one for one in self.of(model.record) if one.available and one.options == model.options
         ]
         return min([model, *twins], key=lambda one: one.load_factor)

@@ -125,6 +125,8 @@ class Loads:
         model = LoadedModel(
             id=target.identifier,
             record=target.record,
+            options=target.options,
+            asked=target.asked,
             engine=engine,
             jit=target.jit,
             load_seconds=seconds,

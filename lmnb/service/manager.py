@@ -40,7 +40,7 @@ class ModelManager:
         store: ModelStore,
         factory: EngineFactory,
         *,
-        settings: Settings | None = None,
+        settings: Settings,
         notices: Notices | None = None,
         guard: MemoryGuard | None = None,
         defaults: LoadOptions | None = None,
@@ -86,9 +86,11 @@ class ModelManager:
 
     async def saved(self, record: ModelRecord) -> Mapping[str, Any]:
         """What is set for this model."""
-        if self.settings is None:
-            return NOTHING
         return await asyncio.to_thread(self.settings.get, settings_key(record))
+
+    async def is_outdated(self, model: LoadedModel) -> bool:
+        """Whether a load like this one's would be another now: its settings were changed."""
+        return await self.options(model.record, model.asked) != model.options
 
     async def target(self, name: str, *, context_length: int | None = None) -> Target:
         """What answers to `name`, loaded or to be loaded. With `context_length`: an instance of
@@ -182,7 +184,7 @@ class ModelManager:
         Raises ModelNotFound, InvalidRequest, ModelInUse, LoadFailed and its like.
         """
         record = await self.find(name)
-        wanted = Target("", record, await self.options(record, asked), False, guardrail)
+        wanted = Target("", record, await self.options(record, asked), False, asked, guardrail)
         if identifier is not None:
             target = self._targets.under(check_identifier(identifier), wanted, anyhow=not asked)
         else:

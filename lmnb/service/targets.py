@@ -39,7 +39,7 @@ class Targets:
             if target is None:
                 asked = {} if context_length is None else {"context_length": context_length}
                 options = await self._options(record, asked)
-                return self._named(record.id) or Target(record.id, record, options, jit=True)
+                return self._named(record.id) or Target(record.id, record, options, True, asked)
         return target if context_length is None else await self._roomy(target, context_length)
 
     def under(self, identifier: str, wanted: Target, *, anyhow: bool) -> Target:
@@ -116,8 +116,9 @@ class Targets:
         ):
             if self._room(target) >= context:
                 return target
-        options = await self._options(record, {"context_length": context})
-        return Target(self._free(record), record, options, jit=True)
+        asked = {"context_length": context}
+        options = await self._options(record, asked)
+        return Target(self._free(record), record, options, True, asked)
 
     def _room(self, target: Target) -> int:
         """Tokens that one conversation may hold there."""

@@ -23,6 +23,7 @@ from lmnb.server.second import SecondListener
 from lmnb.service.database import Database
 from lmnb.service.generation import Generations
 from lmnb.service.manager import ModelManager
+from lmnb.service.settings import Settings
 from tests.scripted import Script, ScriptedEngine, ScriptedFactory
 
 KEY = "sk-test"
@@ -90,12 +91,13 @@ def api(
     async def start() -> tuple[Api, Listener]:
         factory = ScriptedFactory()
         store = ModelStore([tiny_model("llama")], import_dir=tmp_path / "imported")
-        manager = ModelManager(store, factory)
+        database = Database(tmp_path / "lmnb.sqlite")
+        manager = ModelManager(store, factory, settings=Settings(database))
         services = Services(
             store=store,
             manager=manager,
             generations=Generations(manager),
-            database=Database(tmp_path / "lmnb.sqlite"),
+            database=database,
             activity=Activity(),
         )
         sockets = bind_sockets(0, "127.0.0.1")

@@ -20,8 +20,11 @@ from lmnb.models.store import ModelStore
 from lmnb.server.gate import Gate
 from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.listener import Listener
+from lmnb.service.database import Database
 from lmnb.service.generation import Generations
-from lmnb.service.manager import LoadedModel, ModelManager
+from lmnb.service.instances import LoadedModel
+from lmnb.service.manager import ModelManager
+from lmnb.service.settings import Settings
 from tests.minilm import WIDTH, MiniLM
 
 KEY = "sk-test"
@@ -44,8 +47,11 @@ class Server:
 @contextlib.asynccontextmanager
 async def serve(root: Path, folder: Path) -> AsyncIterator[Server]:
     store = ModelStore([root], import_dir=folder)
-    manager = ModelManager(store, start_engine)
-    services = Services(store=store, manager=manager, generations=Generations(manager))
+    database = Database(folder / "lmnb.sqlite")
+    manager = ModelManager(store, start_engine, settings=Settings(database))
+    services = Services(
+        store=store, manager=manager, generations=Generations(manager), database=database
+    )
     sockets = bind_sockets(0, "127.0.0.1")
     listener = Listener(
         services, Gate(keys=KeyRing(ServerKey(KEY), services.keys), key_required=True), sockets

@@ -24,8 +24,10 @@ from lmnb.models.store import ModelStore
 from lmnb.server.gate import Gate
 from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.listener import Listener
+from lmnb.service.database import Database
 from lmnb.service.generation import Generations
 from lmnb.service.manager import ModelManager
+from lmnb.service.settings import Settings
 
 KEY = "sk-test"
 MODEL = "SmolLM2-135M-Instruct.Q4_1"
@@ -78,8 +80,11 @@ NAMED: Any = {"type": "function", "function": {"name": "book_room"}}
 @asynccontextmanager
 async def serve(model: Path, folder: Path) -> AsyncIterator[openai.AsyncOpenAI]:
     store = ModelStore([model], import_dir=folder)
-    manager = ModelManager(store, start_engine)
-    services = Services(store=store, manager=manager, generations=Generations(manager))
+    database = Database(folder / "lmnb.sqlite")
+    manager = ModelManager(store, start_engine, settings=Settings(database))
+    services = Services(
+        store=store, manager=manager, generations=Generations(manager), database=database
+    )
     sockets = bind_sockets(0, "127.0.0.1")
     listener = Listener(
         services, Gate(keys=KeyRing(ServerKey(KEY), services.keys), key_required=True), sockets

@@ -7,10 +7,12 @@ import pytest
 from lmnb.chat.message import Message
 from lmnb.errors import EngineDied, QueueFull
 from lmnb.models.store import ModelStore
+from lmnb.service.database import Database
 from lmnb.service.events import Finished, Progress, ReasoningDelta, TextDelta
 from lmnb.service.generation import Generations
 from lmnb.service.manager import ModelManager
 from lmnb.service.request import GenerationRequest
+from lmnb.service.settings import Settings
 from tests.scripted import Script, ScriptedEngine, ScriptedFactory
 
 THINKS = "{% for m in messages %}{{ m.content }}{% endfor %}<think></think>"
@@ -20,7 +22,9 @@ ASK = GenerationRequest(model="alpha", messages=(Message("user", "Hi"),))
 def generations(tiny_model, tmp_path, *scripts, **engine):
     (tmp_path / "alpha.gguf").write_bytes(tiny_model("llama").read_bytes())
     factory = ScriptedFactory(ScriptedEngine(list(scripts) or [Script()], **engine))
-    manager = ModelManager(ModelStore([tmp_path], import_dir=tmp_path), factory)
+    settings = Settings(Database(tmp_path / "lmnb.sqlite"))
+    store = ModelStore([tmp_path], import_dir=tmp_path)
+    manager = ModelManager(store, factory, settings=settings)
     return Generations(manager)
 
 

@@ -7,7 +7,9 @@ import pytest
 from lmnb.engine.options import LoadOptions
 from lmnb.errors import InvalidRequest, LoadFailed, ModelInUse, ModelNotFound, ServiceClosed
 from lmnb.models.store import ModelStore
+from lmnb.service.database import Database
 from lmnb.service.manager import ModelManager
+from lmnb.service.settings import Settings
 from tests.scripted import ScriptedEngine, ScriptedFactory
 
 
@@ -36,8 +38,20 @@ def factory():
 
 
 @pytest.fixture
-def manager(folder, factory):
-    return ModelManager(ModelStore([folder], import_dir=folder), factory)
+def make(folder, factory):
+    """A manager, with options of its own."""
+    settings = Settings(Database(folder / "lmnb.sqlite"))
+
+    def make(**options):
+        store = ModelStore([folder], import_dir=folder)
+        return ModelManager(store, factory, settings=settings, **options)
+
+    return make
+
+
+@pytest.fixture
+def manager(make):
+    return make()
 
 
 def test_concurrent_first_requests_share_one_load(manager, factory):
@@ -265,8 +279,8 @@ def test_unloading_what_is_still_loading_cancels_it(manager, factory):
     asyncio.run(main())
 
 
-def test_nothing_is_loaded_on_request_when_that_is_switched_off(folder, factory):
-    manager = ModelManager(ModelStore([folder], import_dir=folder), factory, jit=False)
+def test_nothing_is_loaded_on_request_when_that_is_switched_off(make):
+    manager = make(jit=False)
 
     async def main():
         with pytest.raises(ModelNotFound, match="switched off"):

@@ -67,6 +67,16 @@ class ModelLoad(TypedDict):
     load_config: NotRequired[Object]
 
 
+class ModelSettings(TypedDict):
+    model: str
+    settings: Object
+    """What is set for it."""
+    effective: Object
+    """What a load would take; null: lmnb decides."""
+    needs_reload: bool
+    """Something of it is loaded as it was set before. It stays so until it is loaded again."""
+
+
 class ModelUnload(TypedDict):
     instance_id: str
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from lmnb.api.answers import models, server
+from lmnb.api.answers import lmstudio, models, server
+from lmnb.api.lmstudio.chat.request import NativeChatRequest
 from lmnb.api.lmstudio.importing import ImportRequest
 from lmnb.api.lmstudio.keys import NewKey
 from lmnb.api.lmstudio.load import LoadRequest
 from lmnb.api.lmstudio.server import StartRequest
+from lmnb.api.lmstudio.settings import SettingsRequest
 from lmnb.api.lmstudio.unload import UnloadRequest
 from lmnb.api.lmstudio.v0.routes import V0_OPERATIONS
 from lmnb.api.operation import Operation
@@ -15,6 +17,15 @@ __all__ = ["LMSTUDIO_OPERATIONS"]
 
 LMSTUDIO_OPERATIONS = (
     *V0_OPERATIONS,
+    Operation(
+        "post",
+        "/api/v1/chat",
+        "Continue a chat that is remembered, with tools of MCP servers",
+        lmstudio.NativeChat,
+        NativeChatRequest,
+        streams=True,
+        error=lmstudio.NativeError,
+    ),
     Operation("get", "/api/v1/models", "Models on disk and loaded", models.NativeModelList),
     Operation(
         "post",
@@ -37,6 +48,22 @@ LMSTUDIO_OPERATIONS = (
         "Bring a file among the models",
         models.NativeModel,
         ImportRequest,
+    ),
+    Operation(
+        "get", "/api/v1/models/settings/{key}", "How a model is loaded", models.ModelSettings
+    ),
+    Operation(
+        "put",
+        "/api/v1/models/settings/{key}",
+        "Change how a model is loaded, from the next time on",
+        models.ModelSettings,
+        SettingsRequest,
+    ),
+    Operation(
+        "delete",
+        "/api/v1/models/settings/{key}",
+        "Load a model as the server is set",
+        models.ModelSettings,
     ),
     Operation("get", "/api/v1/events", "What happens, as it happens", None, endless=True),
     Operation("get", "/api/v1/status", "Server, models, machine", models.Status),

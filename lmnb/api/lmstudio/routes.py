@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lmnb.api.base import ApiHandler
+from lmnb.api.lmstudio.chat.handler import NativeChatHandler
 from lmnb.api.lmstudio.events import EventsHandler
 from lmnb.api.lmstudio.greeting import GreetingHandler
 from lmnb.api.lmstudio.importing import ImportHandler
@@ -11,6 +12,7 @@ from lmnb.api.lmstudio.load import LoadHandler
 from lmnb.api.lmstudio.log import LogHandler
 from lmnb.api.lmstudio.models import ModelsHandler
 from lmnb.api.lmstudio.server import ServerHandler, ServerStartHandler, ServerStopHandler
+from lmnb.api.lmstudio.settings import SettingsHandler
 from lmnb.api.lmstudio.status import StatusHandler
 from lmnb.api.lmstudio.unload import UnloadHandler
 from lmnb.api.lmstudio.v0.routes import V0_ROUTES
@@ -19,10 +21,12 @@ __all__ = ["LMSTUDIO_ROUTES"]
 
 LMSTUDIO_ROUTES: list[tuple[str, type[ApiHandler]]] = [
     *V0_ROUTES,
+    (r"/api/v1/chat/?", NativeChatHandler),
     (r"/api/v1/models/?", ModelsHandler),
     (r"/api/v1/models/load/?", LoadHandler),
     (r"/api/v1/models/unload/?", UnloadHandler),
     (r"/api/v1/models/import/?", ImportHandler),
+    (r"/api/v1/models/settings/(.+?)/?", SettingsHandler),
     (r"/api/v1/events/?", EventsHandler),
     (r"/api/v1/status/?", StatusHandler),
     (r"/api/v1/server/?", ServerHandler),
