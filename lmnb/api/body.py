@@ -52,10 +52,13 @@ def parse(body: bytes, model: type[BodyT]) -> BodyT:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise _explain(error.errors(include_url=False)[0], data) from None
+        raise _explain(error.errors(include_url=False), data) from None
 
 
-def _explain(error: ErrorDetails, data: Any) -> InvalidRequest:
+def _explain(errors: Sequence[ErrorDetails], data: Any) -> InvalidRequest:
+    error = errors[0]
+    if error["type"] == "extra_forbidden":
+        return _unrecognized(errors, data)
     location = error["loc"] + tuple(error.get("ctx", {}).get("field", ()))
     param = _dotted(location, data)
     if error["type"] == "missing":
@@ -69,6 +72,18 @@ def _explain(error: ErrorDetails, data: Any) -> InvalidRequest:
     got = error["input"]
     shown = f" (got {_kind(got)})" if code == "invalid_type" else ""
     return InvalidRequest(f"Invalid '{param}': {expected}{shown}.", param=param, code=code)
+
+
+def _unrecognized(errors: Sequence[ErrorDetails], data: Any) -> InvalidRequest:
+    """In LM Studio's words; its dialect alone refuses keys that it does not know."""
+    *parent, first = errors[0]["loc"]
+    beside = [error["loc"][-1] for error in errors if [*error["loc"][:-1]] == parent]
+    names = ", ".join(f"'{name}'" for name in beside)
+    return InvalidRequest(
+        f"Unrecognized key(s) in object: {names}",
+        param=_dotted((*parent, first), data),
+        code="unrecognized_keys",
+    )
 
 
 def _dotted(location: Sequence[str | int], data: Any) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast, get_args
 
 import msgspec
 
@@ -19,9 +20,30 @@ from lmnb.service.database import Database
 from lmnb.service.generation import Generations
 from lmnb.service.log import Log
 from lmnb.service.manager import ModelManager
+from lmnb.service.mcp.servers import McpMode, McpServers
+from lmnb.service.outbound import Outbound
 from lmnb.service.settings import Settings
 
-__all__ = ["build_services", "load_options"]
+__all__ = ["Outside", "build_services", "load_options"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What requests may make this server reach."""
+
+    mcp: McpMode = "off"
+    allowed_hosts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str] = os.environ) -> Outside:
+        """`LMNB_MCP`, and `LMNB_ALLOWED_HOSTS` with commas. Raises InvalidRequest."""
+        mode = environ.get("LMNB_MCP", "off").lower()
+        if mode not in get_args(McpMode):
+            raise InvalidRequest(
+                f"LMNB_MCP is one of {', '.join(get_args(McpMode))}, not {mode!r}."
+            )
+        hosts = environ.get("LMNB_ALLOWED_HOSTS", "").split(",")
+        return cls(cast(McpMode, mode), tuple(host.strip() for host in hosts if host.strip()))
 
 
 def load_options(
@@ -58,6 +80,7 @@ def build_services(
     jit: bool,
     activity: Activity,
     log_prompts: bool = False,
+    outside: Outside | None = None,
 ) -> Services:
     store = ModelStore(default_roots(model_path), import_dir=own_folder())
     database = Database()
@@ -66,11 +89,13 @@ def build_services(
     def identifier(pid: int) -> str | None:
         return next((one.id for one in manager.loaded() if one.engine.pid == pid), None)
 
+    outside = outside or Outside()
     log = Log(keep_content=log_prompts, model_of=identifier)
     return Services(
         store=store,
         database=database,
         manager=manager,
         generations=Generations(manager, log),
+        mcp=McpServers(outside.mcp, Outbound(outside.allowed_hosts)),
         activity=activity,
     )

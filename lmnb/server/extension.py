@@ -6,22 +6,23 @@ import asyncio
 import atexit
 import os
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
-from traitlets import Bool, Dict, DottedObjectName, Int, List, Unicode, default
+from traitlets import Bool, Dict, DottedObjectName, Enum, Int, List, Unicode, default
 from traitlets.utils.importstring import import_item
 
 from lmnb._version import __version__
 from lmnb.api.routes import mount
 from lmnb.api.services import SETTING, Activity, Services
 from lmnb.errors import LmnbError
-from lmnb.server.build import build_services, load_options
+from lmnb.server.build import Outside, build_services, load_options
 from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.notebook import KEYS_SETTING, NotebookHandler
 from lmnb.server.runtime import RuntimeFile
 from lmnb.server.second import SecondListener
+from lmnb.service.mcp.servers import McpMode
 
 __all__ = ["LMNBApp", "main"]
 
@@ -73,6 +74,15 @@ class LMNBApp(ExtensionApp):
     log_prompts = Bool(help="Remember prompts and answers in the log that can be followed.").tag(
         config=True
     )
+    mcp = Enum(
+        get_args(McpMode),
+        help="Which MCP servers chats may call: none, those in mcp.json, or any that a request names.",
+    ).tag(config=True)
+    allowed_hosts = List(
+        Unicode(),
+        help="The only hosts that may be reached for a request (MCP servers, remote images), even "
+        "private ones. None: every public one.",
+    ).tag(config=True)
     api_key = Unicode(
         help="A key that opens lmnb's routes besides Jupyter's own. Made up unless it is set."
     ).tag(config=True)
@@ -92,6 +102,14 @@ class LMNBApp(ExtensionApp):
         port = os.environ.get("LMNB_PORT")
         return int(port) if port else None
 
+    @default("mcp")
+    def _mcp_default(self) -> McpMode:
+        return Outside.of().mcp
+
+    @default("allowed_hosts")
+    def _allowed_hosts_default(self) -> list[str]:
+        return [*Outside.of().allowed_hosts]
+
     @default("api_key")
     def _api_key_default(self) -> str:
         return os.environ.get("LMNB_API_KEY", "")
@@ -108,6 +126,7 @@ class LMNBApp(ExtensionApp):
             jit=self.jit_loading,
             activity=Activity(self._stamp),
             log_prompts=self.log_prompts,
+            outside=Outside(self.mcp, tuple(self.allowed_hosts)),
         )
         self.key = ServerKey(self.api_key or None)
         self.runtime_file = RuntimeFile()

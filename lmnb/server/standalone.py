@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from tornado.netutil import bind_sockets
 
@@ -20,13 +20,14 @@ from lmnb.engine import EngineFactory
 from lmnb.engine.options import LoadOptions
 from lmnb.engine.process import start_engine
 from lmnb.errors import LmnbError
-from lmnb.server.build import build_services, load_options
+from lmnb.server.build import Outside, build_services, load_options
 from lmnb.server.gate import Gate
 from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.listener import Listener
 from lmnb.server.only import OnlyListener
 from lmnb.server.peer import is_loopback
 from lmnb.server.runtime import RuntimeFile
+from lmnb.service.mcp.servers import McpMode
 
 __all__ = ["ServeOptions", "main", "serve"]
 
@@ -45,6 +46,7 @@ class ServeOptions:
     no_auth: bool = False
     cors: bool = False
     log_prompts: bool = False
+    outside: Outside = field(default_factory=Outside)
     models: tuple[str, ...] = ()
     load: tuple[str, ...] = ()
     jit: bool = True
@@ -76,6 +78,7 @@ async def serve(options: ServeOptions, factory: EngineFactory = start_engine) ->
         jit=options.jit,
         activity=Activity(),
         log_prompts=options.log_prompts,
+        outside=options.outside,
     )
     gate = Gate(
         keys=KeyRing(ServerKey(options.api_key), services.keys),
@@ -175,6 +178,20 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--log-prompts", action="store_true", help="remember prompts and answers in the log"
     )
+    outside = Outside.of()
+    parser.add_argument(
+        "--mcp",
+        choices=get_args(McpMode),
+        default=outside.mcp,
+        help="MCP servers that chats may call: those in mcp.json, or any that a request names too",
+    )
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[*outside.allowed_hosts],
+        metavar="HOST",
+        help="reach only this host (and others named so) for requests, even a private one",
+    )
     parser.add_argument(
         "--models",
         nargs="+",
@@ -213,6 +230,7 @@ def _options(parsed: argparse.Namespace) -> ServeOptions:
         no_auth=parsed.no_auth,
         cors=parsed.cors,
         log_prompts=parsed.log_prompts,
+        outside=Outside(parsed.mcp, tuple(parsed.allowed_host)),
         models=tuple(parsed.models),
         load=tuple(parsed.load),
         jit=parsed.jit,

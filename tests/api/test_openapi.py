@@ -44,6 +44,7 @@ ASKED: dict[str, Any] = {
     "/api/v0/chat/completions": {"messages": USER},
     "/api/v0/completions": {"prompt": "Hi"},
     "/api/v0/embeddings": {"input": "Hi"},
+    "/api/v1/chat": {"input": "Hi"},
     "/api/v1/models/load": {"echo_load_config": True},
 }
 CHECKS = [

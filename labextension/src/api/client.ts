@@ -10,7 +10,9 @@ export class Client {
   // Models on this machine
 
   async models(): Promise<types.IModel[]> {
-    return (await this._get<{ models: types.IModel[] }>(MODELS)).models;
+    const { models } = await this._get<{ models: types.IModel[] }>(MODELS);
+    // Models that only embed are listed without.
+    return models.map(model => ({ ...model, capabilities: model.capabilities ?? {} }));
   }
 
   status(signal?: AbortSignal): Promise<types.IStatus> {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -67,3 +67,82 @@ class Completion0(Completion):
     stats: Stats0
     model_info: ModelInfo0
     runtime: Runtime0
+
+
+class MessageOutput(TypedDict):
+    type: Literal["message"]
+    content: str
+
+
+class ReasoningOutput(TypedDict):
+    type: Literal["reasoning"]
+    content: str
+
+
+class PluginProvider(TypedDict):
+    type: Literal["plugin"]
+    plugin_id: str
+
+
+class EphemeralProvider(TypedDict):
+    type: Literal["ephemeral_mcp"]
+    server_label: str
+
+
+Provider = PluginProvider | EphemeralProvider
+
+
+class ToolCallOutput(TypedDict):
+    type: Literal["tool_call"]
+    tool: str
+    arguments: dict[str, Any]
+    output: str
+    provider_info: Provider
+
+
+class InvalidCall(TypedDict):
+    type: Literal["invalid_name", "invalid_arguments"]
+    tool_name: str
+    provider_info: NotRequired[Provider]
+
+
+class InvalidCallOutput(TypedDict):
+    type: Literal["invalid_tool_call"]
+    reason: str
+    metadata: InvalidCall
+
+
+class ChatStats(TypedDict):
+    input_tokens: int
+    total_output_tokens: int
+    reasoning_output_tokens: int
+    tokens_per_second: float
+    time_to_first_token_seconds: float
+    model_load_time_seconds: NotRequired[float]
+
+
+class NativeChat(TypedDict):
+    model_instance_id: str
+    output: list[MessageOutput | ReasoningOutput | ToolCallOutput | InvalidCallOutput]
+    stats: ChatStats
+    response_id: NotRequired[str]
+
+
+class NativeErrorDetail(TypedDict):
+    type: Literal[
+        "invalid_request",
+        "unknown",
+        "mcp_connection_error",
+        "plugin_connection_error",
+        "not_implemented",
+        "model_not_found",
+        "job_not_found",
+        "internal_error",
+    ]
+    message: str
+    code: NotRequired[str]
+    param: NotRequired[str]
+
+
+class NativeError(TypedDict):
+    error: NativeErrorDetail

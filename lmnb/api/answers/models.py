@@ -37,21 +37,35 @@ class Instance(TypedDict):
     config: Object
 
 
+class Reasoning(TypedDict):
+    allowed_options: list[Literal["off", "on", "low", "medium", "high"]]
+    default: Literal["off", "on", "low", "medium", "high"]
+
+
+class Capabilities(TypedDict):
+    vision: bool
+    trained_for_tool_use: bool
+    reasoning: NotRequired[Reasoning]
+
+
 class NativeModel(TypedDict):
-    """LM Studio's description of a model."""
+    """LM Studio's description of a model, and where it lies."""
 
     type: Literal["llm", "embedding"]
-    publisher: str | None
+    publisher: str
     key: str
     display_name: str
-    architecture: str | None
+    architecture: NotRequired[str | None]
     quantization: Quantization
     size_bytes: int
     params_string: str | None
     loaded_instances: list[Instance]
-    max_context_length: int | None
+    max_context_length: int
     format: Literal["gguf"]
-    capabilities: Object
+    capabilities: NotRequired[Capabilities]
+    description: NotRequired[None]
+    variants: list[str]
+    selected_variant: str
     path: str
 
 

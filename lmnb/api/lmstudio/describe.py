@@ -14,6 +14,7 @@ import psutil
 from lmnb._version import __version__
 from lmnb.api.services import Services
 from lmnb.errors import LmnbError
+from lmnb.models.reasoning import reasoning_options
 from lmnb.models.store import ModelRecord
 from lmnb.service.manager import LoadedModel
 
@@ -28,13 +29,16 @@ def kind(record: ModelRecord) -> str:
 def model(record: ModelRecord, loaded: Iterable[LoadedModel]) -> dict[str, Any]:
     """An entry of `GET api/v1/models`."""
     info = record.info
-    return {
+    variant = f"{record.name.base}@{record.quant}" if record.quant else record.id
+    entry = {
         "type": kind(record),
-        "publisher": record.name.publisher,
+        "publisher": record.name.publisher or "local",
         "key": record.id,
         "display_name": info.name or record.name.model,
-        "architecture": info.architecture or None,
-        "quantization": {"name": info.quantization, "bits_per_weight": info.nominal_bits},
+        "quantization": {
+            "name": info.quantization or None,
+            "bits_per_weight": info.nominal_bits,
+        },
         "size_bytes": record.size_bytes,
         "params_string": info.params_string or None,
         "loaded_instances": [
@@ -44,35 +48,49 @@ def model(record: ModelRecord, loaded: Iterable[LoadedModel]) -> dict[str, Any]:
         ],
         "max_context_length": info.context_length,
         "format": "gguf",
-        "capabilities": {
-            "vision": False,
-            "trained_for_tool_use": info.tool_use,
-            "reasoning": {"allowed_options": ["off", "on"], "default": "on"}
-            if info.reasoning
-            else None,
-        },
-        "description": None,
-        "variants": [record.id],
-        "selected_variant": record.id,
+        "variants": [variant],
+        "selected_variant": variant,
         "path": str(record.path),
     }
+    if kind(record) == "llm":
+        entry |= {
+            "architecture": info.architecture or None,
+            "capabilities": _capabilities(record),
+            "description": None,
+        }
+    return entry
+
+
+def _capabilities(record: ModelRecord) -> dict[str, Any]:
+    found = {"vision": False, "trained_for_tool_use": record.info.tool_use}
+    options = reasoning_options(record.info)
+    if options is None:
+        return found
+    thinks = {"allowed_options": options.allowed, "default": options.default}
+    return {**found, "reasoning": thinks}
 
 
 def config(one: LoadedModel) -> dict[str, Any]:
-    """What an instance was loaded with: LM Studio's names, then every load option."""
+    """What an instance was loaded with: every load option, and LM Studio's names for some, as far
+    as its kind of model has them."""
     facts, options = one.engine.facts, one.engine.options
-    return {
+    known = {
         **msgspec.to_builtins(options),
         "context_length": facts.context_length,
         "slots": facts.slots,
         "threads": facts.threads,
         "kv_unified": facts.kv_unified,
-        "flash_attention": facts.flash_attention,
+    }
+    if kind(one.record) == "embedding":
+        return known
+    theirs = {
         "eval_batch_size": facts.batch_size,
         "parallel": facts.slots,
+        "flash_attention": facts.flash_attention,
         "num_experts": one.record.info.experts_used or None,
         "offload_kv_cache_to_gpu": options.offload_kv_cache,
     }
+    return {**known, **{name: value for name, value in theirs.items() if value is not None}}
 
 
 async def status(services: Services, base_url: str) -> dict[str, Any]:
