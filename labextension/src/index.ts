@@ -1,6 +1,8 @@
 import { JupyterFrontEndPlugin } from '@jupyterlab/application';
 
+import { cells } from './plugins/cells';
 import { commands } from './plugins/commands';
+import { completion } from './plugins/completion';
 import { files } from './plugins/files';
 import { launcher } from './plugins/launcher';
 import { panel } from './plugins/panel';
@@ -16,7 +18,9 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   statusbar,
   running,
   files,
-  launcher
+  launcher,
+  cells,
+  completion
 ];
 
 export default plugins;

@@ -42,6 +42,7 @@ export const commands: JupyterFrontEndPlugin<void> = {
     for (const [id, options] of Object.entries(offers(app, lmnb, trans))) {
       app.commands.addCommand(id, {
         ...options,
+        describedBy: options.describedBy ?? {},
         execute: async args => {
           try {
             return await options.execute(args);

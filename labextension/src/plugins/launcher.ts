@@ -52,8 +52,8 @@ export const launcher: JupyterFrontEndPlugin<void> = {
     const category = trans.__('Local Models');
     launcher?.add({
       command: CommandIDs.quickStart,
-      category: trans.__('Notebook'),
-      rank: 10
+      category: trans.__('Other'),
+      rank: 0
     });
     palette?.addItem({ command: CommandIDs.quickStart, category });
   }

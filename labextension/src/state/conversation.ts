@@ -126,6 +126,7 @@ export function asCell(conversation: {
   const system = conversation.system.value.trim().replace(/\s*\n\s*/g, ' ');
   const words = [
     '%%lms',
+    '--model',
     quote(conversation.model.value),
     ...(temperature === undefined
       ? []

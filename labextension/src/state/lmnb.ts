@@ -10,6 +10,7 @@ import { Health } from './health';
 import { Listener } from './listener';
 import { Models } from './models';
 import { follow } from './notices';
+import { Observable } from './observable';
 
 /** The server as this page knows it. Plugins share one. */
 export class Lmnb {
@@ -19,11 +20,15 @@ export class Lmnb {
   readonly downloads: Downloads;
   readonly listener: Listener;
   readonly health: Health;
+  /** The model that completes code; empty where none does. */
+  readonly completionModel = new Observable('');
+  /** Set where completion is available. */
+  chooseForCompletion: ((model: string) => Promise<void>) | null = null;
 
   constructor(services: ServiceManager.IManager) {
     this.connection = new Connection(services.serverSettings);
     this.client = new Client(this.connection);
-    this.models = new Models(this.client);
+    this.models = new Models(this.client, () => void this.health.refresh());
     this.downloads = new Downloads(this.client);
     this.listener = new Listener(this.client);
     this.health = new Health(this.client, () => this.refresh());

@@ -2,13 +2,11 @@ import { Connection } from '../api/connection';
 import { isAbort, messageOf } from '../api/errors';
 import { Observable } from './observable';
 
-/** A line of the server's log. */
+/** An entry of the server's log, in LM Studio's shape. */
 export interface ILogEntry {
-  time?: number | string;
-  source?: string;
-  kind?: string;
-  model?: string | null;
-  [more: string]: unknown;
+  /** Milliseconds since 1970. */
+  timestamp: number;
+  data: { type: string; [more: string]: unknown };
 }
 
 export type LogSource = 'server' | 'model' | 'runtime';
@@ -63,20 +61,13 @@ export class Log {
   private _abort: AbortController | null = null;
 }
 
-/** An entry as a line of text. */
-export function lineOf(entry: ILogEntry): string {
-  const { time, source, kind, model, message, text, ...more } = entry;
-  const said = message ?? text;
-  const rest = Object.keys(more).length ? JSON.stringify(more) : '';
-  return [clock(time), source, kind, model, said, said ? '' : rest]
-    .filter(Boolean)
-    .join('  ');
-}
-
-function clock(time: number | string | undefined): string {
-  if (time === undefined) {
-    return '';
-  }
-  const date = new Date(typeof time === 'number' ? time * 1000 : time);
-  return isNaN(date.getTime()) ? '' : date.toTimeString().slice(0, 8);
+/** An entry as lines of text. */
+export function lineOf({ timestamp, data }: ILogEntry): string {
+  const { type, modelIdentifier: model } = data;
+  const text = data.content ?? data.message ?? data.input ?? data.output ?? '';
+  const mark = { 'llm.prediction.input': '→', 'llm.prediction.output': '←' }[
+    type
+  ];
+  const clock = new Date(timestamp).toTimeString().slice(0, 8);
+  return [clock, model, mark, text].filter(Boolean).join('  ');
 }

@@ -21,7 +21,11 @@ export class Models {
   /** What went wrong last, by the model's key. */
   readonly errors = new Observable<ReadonlyMap<string, string>>(new Map());
 
-  constructor(private _client: Client) {}
+  /** `changed` is called when something was loaded or unloaded from here. */
+  constructor(
+    private _client: Client,
+    private _changed: () => void = () => undefined
+  ) {}
 
   async refresh(): Promise<void> {
     this.list.set(await this._client.models());
@@ -55,12 +59,14 @@ export class Models {
     } finally {
       this._done(key);
       await this.refresh();
+      this._changed();
     }
   }
 
   async unload(instance: string): Promise<void> {
     await this._client.unload(instance);
     await this.refresh();
+    this._changed();
   }
 
   async remove(key: string): Promise<void> {

@@ -7,6 +7,7 @@ import { bytes } from '../../state/format';
 import { useObservable, usePanel } from '../context';
 import { Button } from '../parts/button';
 import { Failure } from '../parts/failure';
+import { Check } from '../parts/field';
 import { Progress } from '../parts/progress';
 import { Capabilities } from './capabilities';
 import { Loader } from './loader';
@@ -82,8 +83,24 @@ export function ModelRow(props: { model: IModel }): JSX.Element {
         <Instance key={instance.id} id={instance.id} failed={setFailure} />
       ))}
       <Failure message={failure ?? errors.get(model.key) ?? null} />
+      {model.capabilities.fill_in_the_middle && lmnb.chooseForCompletion && (
+        <Completes model={model.key} />
+      )}
       {settings && <Loader model={model} close={() => showSettings(false)} />}
     </li>
+  );
+}
+
+/** Does this model complete code while one types? */
+function Completes(props: { model: string }): JSX.Element {
+  const { lmnb, trans } = usePanel();
+  const chosen = useObservable(lmnb.completionModel) === props.model;
+  return (
+    <Check
+      label={trans.__('Completes code while I type')}
+      checked={chosen}
+      change={on => void lmnb.chooseForCompletion?.(on ? props.model : '')}
+    />
   );
 }
 

@@ -20,7 +20,7 @@ export function Models(): JSX.Element {
           aria-pressed={!discovering}
           onClick={() => discover(false)}
         >
-          {trans.__('On this machine')}
+          {trans.__('My models')}
         </button>
         <button
           type="button"

@@ -24,7 +24,7 @@ export function ListenerControls(): JSX.Element {
         <>
           <Copyable
             label={trans.__('Address on a port of its own')}
-            text={state.base_url}
+            text={`${state.base_url}v1`}
           />
           <p className="jp-lmnb-hint">
             {state.key_required
