@@ -6,52 +6,6 @@ import pytest
 
 from lmnb.engine.options import LoadOptions
 from lmnb.errors import InvalidRequest, LoadFailed, ModelInUse, ModelNotFound, ServiceClosed
-from lmnb.models.store import ModelStore
-from lmnb.service.database import Database
-from lmnb.service.manager import ModelManager
-from lmnb.service.settings import Settings
-from tests.scripted import ScriptedEngine, ScriptedFactory
-
-
-class Factory(ScriptedFactory):
-    """A new engine for each load; `gate` holds loads back."""
-
-    gate: asyncio.Event | None = None
-
-    async def __call__(self, path, options, progress=lambda _: None):
-        self.engine = ScriptedEngine()
-        if self.gate is not None:
-            await self.gate.wait()
-        return await super().__call__(path, options, progress)
-
-
-@pytest.fixture
-def folder(tiny_model, tmp_path):
-    for name in ("alpha", "beta"):
-        (tmp_path / f"{name}.gguf").write_bytes(tiny_model("llama").read_bytes())
-    return tmp_path
-
-
-@pytest.fixture
-def factory():
-    return Factory()
-
-
-@pytest.fixture
-def make(folder, factory):
-    """A manager, with options of its own."""
-    settings = Settings(Database(folder / "lmnb.sqlite"))
-
-    def make(**options):
-        store = ModelStore([folder], import_dir=folder)
-        return ModelManager(store, factory, settings=settings, **options)
-
-    return make
-
-
-@pytest.fixture
-def manager(make):
-    return make()
 
 
 def test_concurrent_first_requests_share_one_load(manager, factory):
@@ -78,7 +32,7 @@ def test_a_caller_that_goes_away_does_not_end_the_load_for_others(manager, facto
 
 def test_two_models_are_loaded_side_by_side(manager):
     async def main():
-        await asyncio.gather(manager.get("alpha"), manager.get("beta"))
+        await asyncio.gather(manager.acquire("alpha"), manager.acquire("beta"))
         return [model.id for model in manager.loaded()]
 
     assert sorted(asyncio.run(main())) == ["alpha", "beta"]
