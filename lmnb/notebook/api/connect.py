@@ -1,0 +1,42 @@
+"""The server of whoever calls, and where to show them progress."""
+
+from __future__ import annotations
+
+import sys
+
+from lmnb.errors import ServerNotFound
+from lmnb.notebook.client import Client
+from lmnb.notebook.screen import NotebookScreen, Screen, TerminalScreen
+from lmnb.notebook.session import session
+
+OFFER = "No lmnb server runs for you here. Start one that ends with this process? [Y/n] "
+
+
+def connected() -> Client:
+    """A client of this process's server. In a terminal, offers to start one where there is none."""
+    try:
+        return session.client()
+    except ServerNotFound:
+        if in_notebook() or not (sys.stdin.isatty() and sys.stdout.isatty()) or not _agrees():
+            raise
+    session.start_local()
+    return session.client()
+
+
+def in_notebook() -> bool:
+    """Is this a kernel?"""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
+
+
+def screen() -> Screen:
+    """A cell's output, or the terminal."""
+    return NotebookScreen() if in_notebook() else TerminalScreen()
+
+
+def _agrees() -> bool:
+    try:
+        return input(OFFER).strip().lower() in ("", "y", "yes")
+    except EOFError:
+        return False

@@ -1,0 +1,111 @@
+"""`lmnb.models`, `load`, `unload`, `estimate`, `download`: what looks after models."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from lmnb.errors import InvalidRequest
+from lmnb.notebook import downloads
+from lmnb.notebook.api.connect import connected, in_notebook, screen
+from lmnb.notebook.screen import Progress
+from lmnb.notebook.tables import JsonDict, JsonList
+from lmnb.notebook.transport import PATIENT
+
+
+def models() -> list[dict[str, Any]]:
+    """Every model on the server's machine: `key`, `type`, `size_bytes`, `loaded_instances`, ..."""
+    return JsonList(connected().models())
+
+
+def load(model: str, **options: Any) -> dict[str, Any]:
+    """Load a model, with a progress bar. Returns `instance_id`, `load_config`, and how long it took.
+
+    `options` are those of `%lms load`, by the load route's names: `context_length`, `gpu`, `slots`,
+    `ttl`, `identifier`, ... What is not said, lmnb decides.
+    """
+    client = connected()
+    progress = screen().progress(f"Loading {model}")
+    try:
+        answer = client.load(model, options, progress.move)
+    except BaseException:
+        progress.failed()
+        raise
+    _done(progress, f"{answer.get('instance_id') or model} is loaded.")
+    return JsonDict(answer)
+
+
+def unload(identifier: str | None = None) -> None:
+    """Unload a model by its identifier, or the only one that is loaded."""
+    client = connected()
+    if identifier is None:
+        loaded = [entry["identifier"] for entry in client.status().get("loaded", [])]
+        if len(loaded) != 1:
+            names = ", ".join(loaded) or "none"
+            raise InvalidRequest(f"Which model? Loaded: {names}.")
+        identifier = loaded[0]
+    client.unload(identifier)
+
+
+def estimate(model: str, **options: Any) -> dict[str, Any]:
+    """The memory that loading would take: per device, in bytes, and whether it fits (`fit`).
+
+    `options` are `load`'s. Nothing is loaded.
+    """
+    body = {"model": model, **options}
+    return JsonDict(connected().json("POST", "api/v1/models/estimate", body, timeout=PATIENT))
+
+
+def download(model: str, quantization: str | None = None, *, wait: bool = True) -> dict[str, Any]:
+    """Fetch a model from the Hugging Face Hub, with a progress bar. Returns the job.
+
+    `model` is a name, `owner/repo` or address. With `wait=False` the server goes on by itself, as
+    it does after an interrupt.
+    """
+    client = connected()
+    job = downloads.start(client, model, quantization)
+    if not wait:
+        return JsonDict(job)
+    progress = screen().progress(f"Downloading {model}")
+    try:
+        job = downloads.follow(client, job, lambda job: progress.move(downloads.share(job)))
+    except BaseException:
+        progress.failed()
+        raise
+    _done(progress, f"{model} is downloaded.")
+    return JsonDict(job)
+
+
+async def amodels() -> list[dict[str, Any]]:
+    """`lmnb.models` for code that awaits."""
+    return await asyncio.to_thread(models)
+
+
+async def aload(model: str, **options: Any) -> dict[str, Any]:
+    """`lmnb.load` for code that awaits."""
+    return await asyncio.to_thread(load, model, **options)
+
+
+async def aunload(identifier: str | None = None) -> None:
+    """`lmnb.unload` for code that awaits."""
+    await asyncio.to_thread(unload, identifier)
+
+
+async def aestimate(model: str, **options: Any) -> dict[str, Any]:
+    """`lmnb.estimate` for code that awaits."""
+    return await asyncio.to_thread(estimate, model, **options)
+
+
+async def adownload(
+    model: str, quantization: str | None = None, *, wait: bool = True
+) -> dict[str, Any]:
+    """`lmnb.download` for code that awaits."""
+    return await asyncio.to_thread(download, model, quantization, wait=wait)
+
+
+def _done(progress: Progress, text: str) -> None:
+    """A notebook keeps the sentence; a script's output is its own."""
+    if in_notebook():
+        progress.done(text)
+    else:
+        progress.failed()
