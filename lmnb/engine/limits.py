@@ -54,10 +54,10 @@ def check_load(options: LoadOptions) -> None:
         if getattr(options, name) is not None:
             _within(name, getattr(options, name), low, high)
     match options.gpu:
-        case "off" | "max":
+        case "auto" | "off" | "max":
             pass
         case bool() | str():
-            raise InvalidRequest("'gpu' must be 'off', 'max' or a number.", param="gpu")
+            raise InvalidRequest("'gpu' must be 'auto', 'off', 'max' or a number.", param="gpu")
         case float(share):
             _within("gpu", share, 0, 1)
         case count:

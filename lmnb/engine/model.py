@@ -145,7 +145,7 @@ class Model:
         match options.gpu:
             case "off":
                 return 0
-            case "max":
+            case "auto" | "max":  # whoever knows the GPUs' room has made a number of `auto`
                 return -1
             case float(share):
                 params = lib.llama_model_default_params()

@@ -7,8 +7,9 @@ from typing import Literal
 import msgspec
 
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
-GpuOffload = Literal["off", "max"] | int | float
-"""`off`, `max`, a number of layers (int), or a share of the layers (float, 0.0 to 1.0)."""
+GpuOffload = Literal["auto", "off", "max"] | int | float
+"""`auto` (as many layers as the GPUs have room for), `off`, `max`, a number of layers (int), or a share
+of the layers (float, 0.0 to 1.0)."""
 
 
 class LoraAdapter(msgspec.Struct, frozen=True):
@@ -34,7 +35,7 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Most threads a step may use. None: the physical cores this process may use."""
     adaptive_threads: bool = True
     """Give threads up while something else on the machine computes."""
-    gpu: GpuOffload = "max"
+    gpu: GpuOffload = "auto"
     tensor_split: tuple[float, ...] = ()
     main_gpu: int = 0
     flash_attention: bool | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from lmnb.engine.options import LoadOptions
 from lmnb.errors import InsufficientMemory
 from lmnb.service.instances import Instances, LoadedModel, LoadedModels, Target
 
@@ -14,8 +15,9 @@ __all__ = ["MemoryGuard", "RoomMaker"]
 class MemoryGuard(Protocol):
     """Knows what a load takes and what there is."""
 
-    async def check(self, target: Target) -> None:
-        """Raises InsufficientMemory."""
+    async def check(self, target: Target) -> LoadOptions:
+        """How to load it so that it fits: the target's options, what was left open in them settled.
+        Raises InsufficientMemory."""
 
 
 class RoomMaker:
@@ -38,8 +40,8 @@ class RoomMaker:
         self._guard = guard
         self._enabled = enabled
 
-    async def make_room(self, target: Target) -> None:
-        """Raises InsufficientMemory, when nothing more can go."""
+    async def make_room(self, target: Target) -> LoadOptions:
+        """How to load it then. Raises InsufficientMemory, when nothing more can go."""
         if target.jit:
             for model in self._evictable():
                 await self._unload(model)
@@ -50,6 +52,7 @@ class RoomMaker:
                 if not (idle := self._evictable()):
                     raise
                 await self._unload(idle[0])
+        return target.options
 
     def _evictable(self) -> LoadedModels:
         idle = [

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from lmnb.engine import EngineFactory
+from lmnb.engine.options import LoadOptions
 from lmnb.errors import LmnbError, QueueFull, ServiceClosed
 from lmnb.service.instances import LoadedModel, Target, Uses
 from lmnb.service.notices import Notices
@@ -16,7 +17,8 @@ __all__ = ["Load", "Loads", "ProgressCallback"]
 
 ProgressCallback = Callable[[float], None]
 """Told 0.0 to 1.0."""
-Prepare = Callable[[Target], Awaitable[None]]
+Prepare = Callable[[Target], Awaitable[LoadOptions]]
+"""Makes room, and says with which options a load fits."""
 Arrived = Callable[[LoadedModel], None]
 
 
@@ -115,9 +117,9 @@ class Loads:
 
         try:
             async with self._turn:
-                await self._prepare(target)
+                options = await self._prepare(target)
                 start = time.perf_counter()
-                engine = await self._factory(str(target.record.path), target.options, report)
+                engine = await self._factory(str(target.record.path), options, report)
                 seconds = time.perf_counter() - start
         except BaseException as error:
             self._notices.publish("model_load.error", {**about, **_told(error).to_json()})

@@ -235,12 +235,12 @@ class ModelManager:
         load = self._loads.get(target.identifier) or self._loads.begin(target, self._arrived)
         return await load.wait(progress)
 
-    async def _prepare(self, target: Target) -> None:
-        """Before a load: its name is free, and there is room."""
+    async def _prepare(self, target: Target) -> LoadOptions:
+        """Before a load: its name is free, and there is room for it, loaded with these options."""
         former = self._instances.get(target.identifier)
         if former is not None:
             await self._unloader.unload(former, "replaced" if former.engine.alive else "died")
-        await self._room.make_room(target)
+        return await self._room.make_room(target)
 
     def _arrived(self, model: LoadedModel) -> None:
         if model.jit:

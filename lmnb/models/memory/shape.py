@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["LoadShape"]
 
@@ -36,6 +36,12 @@ class LoadShape:
     """It computes vectors instead of text: every token has an output."""
     shares: tuple[float, ...] = ()
     """How layers are spread over the GPUs. Empty: by their free memory."""
+
+    def with_context(self, context: int) -> LoadShape:
+        """One call for vectors holds a whole text."""
+        if self.vectors:
+            return replace(self, context=context, batch=context, micro_batch=context)
+        return replace(self, context=context)
 
     @staticmethod
     def padded(cells: int) -> int:
