@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from lmnb.models.header import Header, InvalidGGUF, read_header
+from lmnb.models.header import VOCABULARY, Array, Header, InvalidGGUF, read_header
 from lmnb.models.quants import FILE_TYPES, TENSOR_TYPES, nominal_bits
 from lmnb.models.template_facts import shows_pictures, shows_thoughts, shows_tools
 
@@ -72,6 +72,8 @@ class ModelInfo:
     tool_use: bool
     reasoning: bool
     vision: bool
+    fill_in_the_middle: bool
+    """Its vocabulary has tokens to ask for what stands between two texts."""
     file_type: int | None
     split_count: int
     """Files the model is spread over; 1 for most."""
@@ -143,6 +145,7 @@ def model_info(headers: Sequence[Header]) -> ModelInfo:
         tool_use=shows_tools(template) or facts.has_tool_template(),
         reasoning=shows_thoughts(template),
         vision=shows_pictures(template),
+        fill_in_the_middle=facts.has_fill_in_marks(),
         file_type=facts.file_type(),
         split_count=facts.whole("split.count") or 1,
     )
@@ -182,6 +185,12 @@ class _Facts:
 
     def has_tool_template(self) -> bool:
         return bool(self.text("tokenizer.chat_template.tool_use"))
+
+    def has_fill_in_marks(self) -> bool:
+        named = ("tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.prefix_token_id")
+        tokens = self.header.metadata.get(VOCABULARY)
+        marked = isinstance(tokens, Array) and bool(tokens.marks)
+        return marked or any(name in self.header.metadata for name in named)
 
     def file_type(self) -> int | None:
         value = self.header.metadata.get("general.file_type")

@@ -33,6 +33,19 @@ _SCALARS = {code: struct.Struct("<" + letter) for code, letter in enumerate("BbH
     code: struct.Struct("<" + letter) for code, letter in zip((10, 11, 12), "Qqd", strict=True)
 }
 _STRING, _ARRAY = 8, 9
+VOCABULARY = "tokenizer.ggml.tokens"
+FILL_IN_MARKS = (
+    "<|fim_prefix|>",
+    "<fim-prefix>",
+    "<fim_prefix>",
+    "<｜fim▁begin｜>",  # noqa: RUF001 - DeepSeek writes it so
+    "<PRE>",
+    "▁<PRE>",
+    "<|code_prefix|>",
+    "<|prefix|>",
+)
+"""The token that begins a question for what is in the middle. Source: llama.cpp
+`src/llama-vocab.cpp`, which knows it by these texts where the metadata does not name it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +54,8 @@ class Array:
 
     count: int
     values: tuple[int | float | bool, ...] = ()
+    marks: frozenset[str] = frozenset()
+    """Of a vocabulary: those of FILL_IN_MARKS that it has."""
 
 
 Value = int | float | bool | str | Array
@@ -136,8 +151,10 @@ def _read_value(reader: Reader, key: str) -> Value:
     if kind == _ARRAY:
         kind, count = reader.u32(), reader.u64()
         if kind == _STRING:
+            start = reader.position
             reader.skip_strings(count, key)
-            return Array(count)
+            marks = reader.find(start, FILL_IN_MARKS) if key == VOCABULARY else frozenset()
+            return Array(count, marks=marks)
         if kind in _SCALARS:
             scalar = _SCALARS[kind]
             if count > reader.left // scalar.size:

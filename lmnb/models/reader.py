@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection
 from io import FileIO
 
 from lmnb.errors import InvalidRequest
@@ -105,6 +106,18 @@ class Reader:
 
     def _text(self, length: int) -> str:
         return self.keep(length).decode("utf-8", "replace")
+
+    def find(self, start: int, wanted: Collection[str]) -> frozenset[str]:
+        """Which of the `wanted` strings are among those between `start` and here."""
+        needles = {text: _U64.pack(len(text.encode())) + text.encode() for text in wanted}
+        longest = max(map(len, needles.values()), default=0)
+        end, found, rest = self.position, set[str](), b""
+        self._window, self._start, self._at = b"", start, 0
+        while self.position < end:
+            chunk = rest + self.take(min(WINDOW, end - self.position))
+            found |= {text for text, needle in needles.items() if needle in chunk}
+            rest = chunk[-longest:]
+        return frozenset(found)
 
     def skip_strings(self, count: int, key: str) -> None:
         """Walk over `count` strings. The loop that a vocabulary of 262,144 tokens goes through."""

@@ -135,3 +135,23 @@ def test_parameters_are_rounded_where_there_is_no_label(
     values: int, text: str, tmp_path: Path
 ) -> None:
     assert info(tmp_path, [], values=values).params_string == text
+
+
+@pytest.mark.parametrize("mark", ["<|fim_prefix|>", "▁<PRE>"])
+def test_a_vocabulary_with_marks_for_it_can_fill_in_the_middle(tmp_path: Path, mark: str) -> None:
+    tokens = [raw.text("a"), raw.text(mark), raw.text("b")]
+    vocabulary = raw.array("tokenizer.ggml.tokens", raw.STRING, 3, b"".join(tokens))
+    assert info(tmp_path, [vocabulary]).fill_in_the_middle
+
+
+def test_a_text_that_only_contains_the_mark_is_no_mark(tmp_path: Path) -> None:
+    vocabulary = raw.array("tokenizer.ggml.tokens", raw.STRING, 1, raw.text("a<|fim_prefix|>"))
+    assert not info(tmp_path, [vocabulary]).fill_in_the_middle
+
+
+def test_a_model_may_name_the_token_for_it(tmp_path: Path) -> None:
+    assert info(tmp_path, [raw.number("tokenizer.ggml.fim_pre_token_id", 7)]).fill_in_the_middle
+
+
+def test_models_that_write_on_cannot_fill_in(smollm2: Path) -> None:
+    assert not read_model_info(smollm2).fill_in_the_middle

@@ -62,7 +62,11 @@ def model(record: ModelRecord, loaded: Iterable[LoadedModel]) -> dict[str, Any]:
 
 
 def _capabilities(record: ModelRecord) -> dict[str, Any]:
-    found = {"vision": False, "trained_for_tool_use": record.info.tool_use}
+    found = {
+        "vision": False,
+        "trained_for_tool_use": record.info.tool_use,
+        "fill_in_the_middle": record.info.fill_in_the_middle,
+    }
     options = reasoning_options(record.info)
     if options is None:
         return found
