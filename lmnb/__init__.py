@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     )
     from lmnb.notebook.api.mapping import amap, map  # noqa: A004 - as `lmnb.map`
     from lmnb.notebook.sdk import async_client, client
+    from lmnb.notebook.widgets.chat import Chat
 
 __all__ = [
+    "Chat",
     "__version__",
     "achat",
     "adownload",
@@ -61,6 +63,7 @@ _HOMES = {
     "lmnb.notebook.api.manage": (
         "models load unload estimate download amodels aload aunload aestimate adownload"
     ),
+    "lmnb.notebook.widgets.chat": "Chat",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -1,0 +1,59 @@
+"""What a model writes becomes HTML that does nothing but show it."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+
+from lmnb.notebook.widgets.rendering import to_html
+
+
+class Tags(HTMLParser):
+    """The tags that a browser would see."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.attributes: list[tuple[str, str | None]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        self.attributes += attrs
+
+
+def test_code_is_highlighted_and_can_be_copied() -> None:
+    html = to_html("```python\ndef f(): return '<b>'\n```")
+    assert '<span class="k">def</span>' in html
+    assert "&lt;b&gt;" in html
+    assert 'aria-label="Copy this code"' in html
+
+
+def test_code_that_is_still_being_written_is_code() -> None:
+    assert "<pre><code>" in to_html("Look:\n```\nx = 1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "[click](javascript:alert(1))",
+        "![seen](https://example.com/?q=secret)",
+        '```"><img/src=x>\ncode\n```',
+        '[a](https://example.com/"onclick=alert(1))',
+        "<https://example.com/><svg/onload=alert(1)>",
+    ],
+)
+def test_nothing_is_run_or_fetched(text: str) -> None:
+    tags = Tags(to_html(text))
+    assert not tags.names & {"script", "img", "svg", "iframe"}
+    assert not [name for name, _ in tags.attributes if name.startswith("on")]
+    assert not [value for name, value in tags.attributes if "javascript" in (value or "")]
+
+
+def test_tables_and_lists_show() -> None:
+    html = to_html("|a|b|\n|-|-|\n|1|2|\n\n- x\n- y")
+    assert html.count("<td>") == 2
+    assert html.count("<li>") == 2
