@@ -9,6 +9,8 @@ import struct
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from tornado.iostream import StreamClosedError
+
 from tests.hub.base import HubError, HubHandler
 from tests.hub.faults import Fault
 from tests.hub.repository import File, Phantom
@@ -57,7 +59,10 @@ class _Sender(HubHandler):
             if fault.flip_at is not None and position <= fault.flip_at < end:
                 piece[fault.flip_at - position] ^= 1
             self.write(bytes(piece))
-            await self.flush()
+            try:
+                await self.flush()
+            except StreamClosedError:
+                return  # whoever asked has left
             self.hub.count(body.name, len(piece))
             position = end
             if fault.bytes_per_second:
