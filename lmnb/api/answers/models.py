@@ -45,6 +45,7 @@ class Reasoning(TypedDict):
 class Capabilities(TypedDict):
     vision: bool
     trained_for_tool_use: bool
+    fill_in_the_middle: bool
     reasoning: NotRequired[Reasoning]
 
 
@@ -78,7 +79,54 @@ class ModelLoad(TypedDict):
     instance_id: str
     load_time_seconds: float
     status: Literal["loaded"]
+    estimated_memory_bytes: NotRequired[int]
+    memory_bytes: NotRequired[int]
+    """What its process takes now; a cache takes its memory as it fills."""
     load_config: NotRequired[Object]
+
+
+class DeviceEstimate(TypedDict):
+    """Bytes. `reclaimable_bytes`: of the weights, pages of the file that are read once."""
+
+    name: str
+    kind: Literal["cpu", "gpu"]
+    layers: int
+    total_bytes: int
+    free_bytes: int
+    weights_bytes: int
+    kv_cache_bytes: int
+    compute_bytes: int
+    projector_bytes: int
+    reclaimable_bytes: int
+    total_required_bytes: int
+
+
+class GuardrailVerdict(TypedDict):
+    mode: Literal["strict", "balanced", "relaxed", "off"]
+    allowed: bool
+    reason: str | None
+
+
+class AutomaticFit(TypedDict):
+    gpu_layers: int
+    context_length: int
+
+
+class ModelEstimate(TypedDict):
+    model: str
+    load_config: Object
+    devices: list[DeviceEstimate]
+    total_bytes: int
+    process_bytes: int
+    """What the engine's process takes without a model."""
+    host_cache_bytes: int
+    """What evicted conversations may take besides."""
+    fit: Literal["full_gpu", "partial_gpu", "cpu", "too_large"]
+    guardrail: GuardrailVerdict
+    max_context_length: int
+    automatic: AutomaticFit
+    layers: int
+    arithmetic: list[str]
 
 
 class ModelSettings(TypedDict):
