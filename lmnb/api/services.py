@@ -92,7 +92,6 @@ class Services:
 
     async def close(self) -> None:
         """Unload everything; what was being written says so where it is stored."""
-        self.notices.publish("server.stop", {})
         self.notices.close()
         self.log.close()
         await self.manager.close()

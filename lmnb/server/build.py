@@ -16,6 +16,7 @@ from lmnb.engine.options import LoadOptions
 from lmnb.errors import InvalidRequest
 from lmnb.models.roots import own_folder
 from lmnb.models.store import ModelStore, default_roots
+from lmnb.server.jit import JitLoading
 from lmnb.service.database import Database
 from lmnb.service.generation import Generations
 from lmnb.service.log import Log
@@ -77,14 +78,22 @@ def build_services(
     model_path: Sequence[str],
     factory: EngineFactory,
     defaults: LoadOptions,
-    jit: bool,
+    jit: JitLoading,
     activity: Activity,
     log_prompts: bool = False,
     outside: Outside | None = None,
 ) -> Services:
     store = ModelStore(default_roots(model_path), import_dir=own_folder())
     database = Database()
-    manager = ModelManager(store, factory, settings=Settings(database), defaults=defaults, jit=jit)
+    manager = ModelManager(
+        store,
+        factory,
+        settings=Settings(database),
+        defaults=defaults,
+        jit=jit.enabled,
+        jit_ttl=jit.ttl or None,
+        auto_evict=jit.auto_evict,
+    )
 
     def identifier(pid: int) -> str | None:
         return next((one.id for one in manager.loaded() if one.engine.pid == pid), None)

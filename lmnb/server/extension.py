@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
-from traitlets import Bool, Dict, DottedObjectName, Enum, Int, List, Unicode, default
+from traitlets import Bool, Dict, DottedObjectName, Enum, Float, Int, List, Unicode, default
 from traitlets.utils.importstring import import_item
 
 from lmnb._version import __version__
@@ -18,6 +18,8 @@ from lmnb.api.routes import mount
 from lmnb.api.services import SETTING, Activity, Services
 from lmnb.errors import LmnbError
 from lmnb.server.build import Outside, build_services, load_options
+from lmnb.server.forwarding import SCHEMA_FILE, Forwarding
+from lmnb.server.jit import JitLoading
 from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.notebook import KEYS_SETTING, NotebookHandler
 from lmnb.server.runtime import RuntimeFile
@@ -43,6 +45,13 @@ class LMNBApp(ExtensionApp):
         Unicode(), help="GGUF files, or folders of them, besides the usual places."
     ).tag(config=True)
     jit_loading = Bool(help="Load a model when a request first names it.").tag(config=True)
+    jit_ttl = Float(
+        min=0,
+        help="Seconds after which such a model goes, if nobody uses it. 0: it stays.",
+    ).tag(config=True)
+    auto_evict = Bool(help="Such a model goes when another is loaded, if nobody uses it.").tag(
+        config=True
+    )
     context_length = Int(
         None,
         allow_none=True,
@@ -95,7 +104,15 @@ class LMNBApp(ExtensionApp):
 
     @default("jit_loading")
     def _jit_loading_default(self) -> bool:
-        return os.environ.get("LMNB_JIT_LOADING", "1").lower() not in ("0", "false", "no", "off")
+        return JitLoading.of().enabled
+
+    @default("jit_ttl")
+    def _jit_ttl_default(self) -> float:
+        return JitLoading.of().ttl
+
+    @default("auto_evict")
+    def _auto_evict_default(self) -> bool:
+        return JitLoading.of().auto_evict
 
     @default("port")
     def _port_default(self) -> int | None:
@@ -123,7 +140,7 @@ class LMNBApp(ExtensionApp):
             model_path=self.model_path,
             factory=import_item(self.engine_factory),
             defaults=load_options({**self.load_options, **given}),
-            jit=self.jit_loading,
+            jit=JitLoading(self.jit_loading, self.jit_ttl, self.auto_evict),
             activity=Activity(self._stamp),
             log_prompts=self.log_prompts,
             outside=Outside(self.mcp, tuple(self.allowed_hosts)),
@@ -135,6 +152,11 @@ class LMNBApp(ExtensionApp):
         self.listener = SecondListener(self.services, keys)
         self.services.listener = self.listener
         self.settings[KEYS_SETTING] = keys
+        assert self.serverapp is not None
+        events = self.serverapp.event_logger
+        assert events is not None
+        events.register_event_schema(SCHEMA_FILE)
+        self.forwarding = Forwarding(self.services.notices, events.emit)
         self._built = True
 
     def initialize_handlers(self) -> None:
@@ -142,6 +164,7 @@ class LMNBApp(ExtensionApp):
         self.handlers.extend(mount(NotebookHandler, "/lmnb"))
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        self.forwarding.start()
         url = url_path_join(serverapp.connection_url, "lmnb") + "/"
         self.runtime_file.write(url, self.key.value)
         # Without a terminal, Jupyter ends on SIGINT without stopping its extensions.

@@ -22,6 +22,7 @@ from lmnb.engine.process import start_engine
 from lmnb.errors import LmnbError
 from lmnb.server.build import Outside, build_services, load_options
 from lmnb.server.gate import Gate
+from lmnb.server.jit import JitLoading, seconds
 from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.listener import Listener
 from lmnb.server.only import OnlyListener
@@ -49,7 +50,7 @@ class ServeOptions:
     outside: Outside = field(default_factory=Outside)
     models: tuple[str, ...] = ()
     load: tuple[str, ...] = ()
-    jit: bool = True
+    jit: JitLoading = field(default_factory=JitLoading)
     load_options: LoadOptions = field(default_factory=LoadOptions)
 
 
@@ -178,7 +179,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--log-prompts", action="store_true", help="remember prompts and answers in the log"
     )
-    outside = Outside.of()
+    outside, jit = Outside.of(), JitLoading.of()
     parser.add_argument(
         "--mcp",
         choices=get_args(McpMode),
@@ -204,7 +205,25 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         "--load", action="append", default=[], metavar="MODEL", help="load it before serving"
     )
     parser.add_argument(
-        "--no-jit", dest="jit", action="store_false", help="serve only models that were loaded"
+        "--no-jit",
+        dest="jit",
+        action="store_false",
+        default=jit.enabled,
+        help="serve only models that were loaded",
+    )
+    parser.add_argument(
+        "--jit-ttl",
+        type=seconds,
+        default=jit.ttl,
+        metavar="SECONDS",
+        help="unload what a request loaded after so long without another (0: never)",
+    )
+    parser.add_argument(
+        "--no-auto-evict",
+        dest="auto_evict",
+        action="store_false",
+        default=jit.auto_evict,
+        help="keep what a request loaded when another model is asked for",
     )
     group = parser.add_argument_group("how models are loaded, unless a request says otherwise")
     for name in LoadOptions.__struct_fields__:
@@ -233,6 +252,6 @@ def _options(parsed: argparse.Namespace) -> ServeOptions:
         outside=Outside(parsed.mcp, tuple(parsed.allowed_host)),
         models=tuple(parsed.models),
         load=tuple(parsed.load),
-        jit=parsed.jit,
+        jit=JitLoading(parsed.jit, parsed.jit_ttl, parsed.auto_evict),
         load_options=load_options(given),
     )

@@ -16,9 +16,9 @@ async def test_what_happens_comes_as_named_events_and_ends_with_the_server(api: 
         assert [await anext(lines) for _ in range(2)] == ["", "event: download.start"]
         assert (await anext(lines)).startswith('data: {"job_id":"job_1","time":')
         assert api.services.activity.running == 0
-        api.services.notices.publish("server.stop", {})
-        api.services.notices.close()
-        assert [line async for line in lines][1] == "event: server.stop"
+        closing = asyncio.ensure_future(api.services.close())
+        assert [line async for line in lines] == [""]
+        await closing
 
 
 async def test_a_listener_that_left_is_forgotten(api: Api) -> None:
