@@ -4,41 +4,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from lmnb.models.foreign_scan import hub_path, scan_ollama
+from lmnb.models.found import Found, Problem, Scan
 from lmnb.models.names import Shard, files_of, hub_repository, shard_of
+from lmnb.models.roots import Root
 
-__all__ = ["Found", "Problem", "Scan", "scan"]
+__all__ = ["scan", "scan_root"]
 
 MAX_DEPTH = 8
 MAX_ENTRIES = 200_000
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One model: its files in order, and where the first lies below the root."""
-
-    files: tuple[Path, ...]
-    relative: PurePosixPath
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why a file is not listed, or a folder not read."""
-
-    path: Path
-    reason: str
-
-
-@dataclass(slots=True)
-class Scan:
-    models: list[Found] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+def scan_root(root: Root) -> Scan:
+    """The models of a root, in the way of whoever filled it."""
+    if root.kind == "ollama":
+        return scan_ollama(root.path)
+    found = scan(root.path)
+    if root.kind == "llama.cpp":
+        found.models = [replace(one, relative=hub_path(one.relative.name)) for one in found.models]
+    return found
 
 
 def scan(root: Path) -> Scan:
-    """The models of a root: a GGUF file, or a folder of them. A root that is not there is empty."""
+    """The models of a GGUF file, or of a folder of them. A root that is not there is empty."""
     result = Scan()
     if root.is_file():
         result.models.append(Found(files_of(root), PurePosixPath(root.name)))

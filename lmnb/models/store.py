@@ -3,99 +3,54 @@
 from __future__ import annotations
 
 import difflib
-import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from lmnb.errors import InvalidRequest, ModelNotFound
-from lmnb.models.gguf import RUNNABLE, ModelInfo, model_info
-from lmnb.models.header import InvalidGGUF, read_header
+from lmnb.models.duplicates import Duplicate, Hashes, find_duplicates
+from lmnb.models.facts import Facts
+from lmnb.models.found import Problem
 from lmnb.models.importing import Mode, import_files
-from lmnb.models.names import ModelName, name_of
-from lmnb.models.roots import default_roots
-from lmnb.models.scan import Found, Problem, scan
+from lmnb.models.index import Index, Part, take_index
+from lmnb.models.names import name_of
+from lmnb.models.record import ModelRecord
+from lmnb.models.removing import Removal, remove_files
+from lmnb.models.roots import Root, default_roots
 
 __all__ = ["ModelRecord", "ModelStore", "Problem", "default_roots"]
 
-EMBEDDING_PREFIX = "text-embedding-"
-"""What LM Studio puts before the names of embedding models; here they answer to both."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelRecord:
-    """A model that can be loaded. `path` is its first file; `size_bytes` counts all of them."""
-
-    id: str
-    path: Path
-    info: ModelInfo
-    size_bytes: int
-    name: ModelName
-    files: tuple[Path, ...]
-    relative: str
-    """Where it lies below its root."""
-
-    @property
-    def quant(self) -> str:
-        """Lower-case, as in `model@quant`: what the file is called, else what the header says."""
-        return self.name.quant or self.info.quantization.lower()
-
-    def rank(self, wanted: str) -> int | None:
-        """How well the lower-case name `wanted` fits: 0 is best; None, not at all."""
-        name = self.name
-        repository = f"{name.publisher}/{name.repository}"
-        answers = (
-            {self.id, f"{name.base}@{self.quant}"},
-            {name.base, name.model, f"{name.model}@{self.quant}"},
-            {
-                repository,
-                f"{repository}@{self.quant}",
-                self.relative.lower(),
-                str(self.path).lower(),
-            },
-            {self.path.stem.lower(), self.path.name.lower()},
-        )
-        for rank, names in enumerate(answers):
-            if wanted in names:
-                return rank
-        if self.info.kind == "embedding" and wanted.startswith(EMBEDDING_PREFIX):
-            return self.rank(wanted.removeprefix(EMBEDDING_PREFIX))
-        beginnings = tuple(wanted + end for end in "-_. ")
-        return len(answers) if name.model.startswith(beginnings) else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Model:
-    """A model that has no id yet."""
-
-    found: Found
-    info: ModelInfo
-    size_bytes: int
-
-
 Records = list[ModelRecord]
-_Problems = list[Problem]
-_Models = list[_Model]
-_Stamp = tuple[tuple[str, int, int], ...]
-"""(path, size, time) of each file of a model."""
 
 
 class ModelStore:
     """Looks at the disk each time it is asked, so that a file is there as soon as it is there;
-    headers are read again only when a file's size or time has changed. All methods block."""
+    headers are read again only when a file's size or time has changed. All methods block.
 
-    def __init__(self, roots: Sequence[Path], *, import_dir: Path) -> None:
-        self.roots = tuple(dict.fromkeys((*roots, import_dir)))
+    `facts`: where headers' facts are kept for the next server; None: nowhere.
+    """
+
+    def __init__(
+        self, roots: Sequence[Root | Path], *, import_dir: Path, facts: Path | None = None
+    ) -> None:
+        unique: dict[Path, Root] = {}
+        for root in (*roots, Root(import_dir, "own")):
+            root = root if isinstance(root, Root) else Root(root)
+            unique.setdefault(root.path, root)
+        self.roots = tuple(unique.values())
         self.import_dir = import_dir
-        self._facts: dict[_Stamp, ModelInfo | InvalidGGUF] = {}
+        self._facts = Facts(facts)
+        self._hashes = Hashes()
 
     def list(self) -> Records:
-        return self._index()[0]
+        return self._index().records
 
     def problems(self) -> tuple[Problem, ...]:
         """What lies in the roots and cannot be used, with the reason."""
-        return self._index()[1]
+        return tuple(self._index().problems)
+
+    def adapters(self) -> tuple[Part, ...]:
+        """LoRA adapters: loaded with a model, not by themselves."""
+        return tuple(self._index().adapters)
 
     def find(self, name: str) -> ModelRecord:
         """By id, id without publisher, path inside a root, file name, or beginning of the name;
@@ -104,11 +59,12 @@ class ModelStore:
         Raises ModelNotFound, saying what is wrong with the file or what is near; InvalidRequest
         where several would do.
         """
-        wanted, (records, problems) = name.strip().lower(), self._index()
+        index = self._index()
+        wanted, records = name.strip().lower(), index.records
         ranks = {record.id: record.rank(wanted) for record in records} if wanted else {}
         best = min((rank for rank in ranks.values() if rank is not None), default=None)
         if best is None:
-            raise ModelNotFound(_not_found(name, records, problems), param="model")
+            raise ModelNotFound(_not_found(name, records, index.problems), param="model")
         hits = [record for record in records if ranks[record.id] == best]
         if len(hits) > 1:
             ids = ", ".join(record.id for record in hits[:8])
@@ -127,70 +83,19 @@ class ModelStore:
         target = import_files(source, self.import_dir, mode=mode, name=name)
         return next(record for record in self.list() if record.path.samefile(target))
 
-    def _index(self) -> tuple[Records, tuple[Problem, ...]]:
-        problems: _Problems = []
-        models: _Models = []
-        facts: dict[_Stamp, ModelInfo | InvalidGGUF] = {}
-        seen: set[tuple[int, int]] = set()
-        for found in self._scan(problems):
-            try:
-                stamps = [os.stat(file) for file in found.files]
-            except OSError as error:
-                problems.append(Problem(found.files[0], error.strerror or str(error)))
-                continue
-            if (identity := (stamps[0].st_dev, stamps[0].st_ino)) in seen:
-                continue  # a second link to it, or a root inside a root
-            seen.add(identity)
-            stamp = tuple(
-                (str(file), status.st_size, status.st_mtime_ns)
-                for file, status in zip(found.files, stamps, strict=True)
-            )
-            info = facts[stamp] = self._facts.get(stamp) or _read(found)
-            if isinstance(info, InvalidGGUF):
-                problems.append(Problem(found.files[0], info.message))
-            elif info.kind == "vocabulary":
-                problems.append(Problem(found.files[0], "holds a vocabulary but no weights"))
-            elif info.kind in RUNNABLE:
-                models.append(_Model(found, info, sum(status.st_size for status in stamps)))
-        self._facts = facts
-        return _with_ids(models), tuple(problems)
+    def remove(self, name: str) -> Removal:
+        """Delete a model's files, and its projector's if no other model has it.
 
-    def _scan(self, problems: _Problems) -> Iterator[Found]:
-        for root in self.roots:
-            result = scan(root)
-            problems += result.problems
-            yield from result.models
+        Raises ModelNotFound, InvalidRequest (which one?), PermissionDenied for what is not ours.
+        """
+        return remove_files(self.find(name), self.list())
 
+    def duplicates(self) -> Sequence[Duplicate]:
+        """Models whose files are on the disk more than once, with the same content."""
+        return find_duplicates(self.list(), self._hashes)
 
-def _read(found: Found) -> ModelInfo | InvalidGGUF:
-    try:
-        return model_info([read_header(file) for file in found.files])
-    except InvalidGGUF as error:
-        return error
-
-
-def _with_ids(models: Sequence[_Model]) -> Records:
-    """Give each model an id that no other has."""
-    names = [name_of(model.found.relative) for model in models]
-    sharing = Counter(name.base for name in names)
-    records: dict[str, ModelRecord] = {}
-    for model, name in zip(models, names, strict=True):
-        relative = model.found.relative
-        quant = name.quant or model.info.quantization.lower()
-        wanted = f"{name.base}@{quant}" if sharing[name.base] > 1 else name.base
-        path = str(model.found.files[0])
-        choices = (wanted, relative.with_suffix("").as_posix().lower(), path.lower(), path)
-        id = next(choice for choice in choices if choice not in records)
-        records[id] = ModelRecord(
-            id=id,
-            path=model.found.files[0],
-            info=model.info,
-            size_bytes=model.size_bytes,
-            name=name,
-            files=model.found.files,
-            relative=relative.as_posix(),
-        )
-    return list(records.values())
+    def _index(self) -> Index:
+        return take_index(self.roots, self._facts)
 
 
 def _not_found(name: str, records: Sequence[ModelRecord], problems: Sequence[Problem]) -> str:

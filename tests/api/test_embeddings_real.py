@@ -29,6 +29,7 @@ from tests.minilm import WIDTH, MiniLM
 
 KEY = "sk-test"
 MODEL = "sentence-transformers/all-minilm-l6-v2"
+ID = "text-embedding-all-minilm-l6-v2"
 
 
 @dataclass
@@ -103,7 +104,7 @@ async def test_lm_studio_s_name_for_it(root, tmp_path):
     async with serve(root, tmp_path) as server:
         vectors = await server.vectors(["a"], model="text-embedding-all-minilm-l6-v2")
         assert vectors.shape == (1, WIDTH)
-        assert [one.id for one in server.services.manager.loaded()] == [MODEL]
+        assert [one.id for one in server.services.manager.loaded()] == [ID]
 
 
 async def test_what_an_embedding_model_cannot_do_is_a_400(root, tmp_path):

@@ -219,7 +219,7 @@ def test_roots_come_shared_first_and_the_hub_cache_last(tmp_path: Path, smollm2:
         "HF_HOME": "/hf",
     }
     roots = default_roots(["extra"], environ)
-    assert roots == [
+    assert [root.path for root in roots] == [
         Path("/shared/a"),
         Path("/shared/b"),
         Path("extra").absolute(),
@@ -229,13 +229,19 @@ def test_roots_come_shared_first_and_the_hub_cache_last(tmp_path: Path, smollm2:
     ]
 
 
-def test_an_embedding_model_answers_to_lm_studio_s_name_too(root: Path) -> None:
+def test_an_embedding_model_has_lm_studio_s_name_and_answers_to_its_own(root: Path) -> None:
     put(root, "nomic/embed-GGUF/Nomic-Embed-Q8_0.gguf", name="nomic-bert")
     put(root, "nomic/chat-GGUF/Nomic-Chat-Q8_0.gguf", name="llama")
     put(root, "open/names-GGUF/Text-Embedding-Like-Q8_0.gguf", name="bert", values=32)
     models = store(root)
-    for name in ("nomic-embed", "text-embedding-nomic-embed", "text-embedding-nomic-embed@q8_0"):
-        assert models.find(name).id == "nomic/nomic-embed"
-    assert models.find("text-embedding-like").id == "open/text-embedding-like"
+    for name in (
+        "nomic-embed",
+        "nomic/nomic-embed",
+        "nomic/embed-GGUF",
+        "text-embedding-nomic-embed",
+        "text-embedding-nomic-embed@q8_0",
+    ):
+        assert models.find(name).id == "text-embedding-nomic-embed", name
+    assert models.find("text-embedding-like").id == "text-embedding-like"
     with pytest.raises(ModelNotFound):
         models.find("text-embedding-nomic-chat")
