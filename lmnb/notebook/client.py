@@ -68,9 +68,11 @@ class Client:
                     raise error_from(data, 500)
         raise errors.LoadFailed(f"The server stopped while it loaded {model!r}.")
 
-    def unload(self, instance_id: str) -> None:
-        """Unload a loaded model by its identifier."""
-        self.json("POST", "api/v1/models/unload", {"instance_id": instance_id}, timeout=PATIENT)
+    def unload(self, instance_id: str, *, cancel_running: bool = False) -> None:
+        """Unload a loaded model by its identifier. It finishes its answers first, unless they are
+        to be cancelled."""
+        body = {"instance_id": instance_id} | ({"cancel_running": True} if cancel_running else {})
+        self.json("POST", "api/v1/models/unload", body, timeout=PATIENT)
 
     def import_file(self, path: str, mode: str | None = None) -> Model:
         """Bring a GGUF file of the server's machine among the models."""
@@ -107,16 +109,25 @@ class Client:
         body = {"model": model, "content": text, "parse_special": False}
         return int(self.json("POST", "v1/tokenize", body, timeout=PATIENT)["count"])
 
+    def events(self, path: str, parameters: Mapping[str, str] | None = None) -> Generator[Any]:
+        """What a route tells as it happens, until the iterator is closed."""
+        with self._stream(path, method="GET", params=parameters) as response:
+            for event in read_events(response.iter_bytes()):
+                if event.data:
+                    yield json.loads(event.data)
+
     def json(self, method: str, path: str, body: Any = None, **kwargs: Any) -> dict[str, Any]:
         """What a route answers."""
         with failures(self.connection.base_url):
             return json_object(self._http.request(method, path, json=body, **kwargs))
 
     @contextmanager
-    def _stream(self, path: str, body: Any) -> Iterator[httpx.Response]:
+    def _stream(
+        self, path: str, body: Any = None, *, method: str = "POST", **more: Any
+    ) -> Iterator[httpx.Response]:
         with (
             failures(self.connection.base_url),
-            self._http.stream("POST", path, json=body, timeout=PATIENT) as response,
+            self._http.stream(method, path, json=body, timeout=PATIENT, **more) as response,
         ):
             if response.is_error:
                 response.read()

@@ -12,6 +12,7 @@ from contextvars import copy_context
 from typing import Any
 
 from lmnb.errors import LmnbError
+from lmnb.notebook import remote_names
 from lmnb.notebook.chat_options import CELL_OPTIONS
 from lmnb.notebook.choice import loaded_ids
 from lmnb.notebook.options import Option
@@ -101,13 +102,15 @@ def _of_notebook(kind: str, word: str, variables: Mapping[str, Any]) -> list[str
 def _verb_words(
     verbs: Mapping[str, Verb], before: list[str], word: str, names: ModelNames
 ) -> Iterable[str]:
+    if not before:
+        return [name.split()[0] for name in verbs]
+    seconds = [name.split()[1] for name in verbs if name.startswith(before[0] + " ")]
     for length in (2, 1):
         verb = verbs.get(" ".join(before[:length]))
         if verb and len(before) >= length:
-            return _option_words(verb.options, before[length:], word, names)
-    if not before:
-        return [name.split()[0] for name in verbs]
-    return [name.split()[1] for name in verbs if name.split()[0] == before[0] and " " in name]
+            more = seconds if len(before) == 1 else []
+            return [*_option_words(verb.options, before[length:], word, names), *more]
+    return seconds if len(before) == 1 else []
 
 
 def _option_words(
@@ -133,6 +136,8 @@ def _values(each: Option, names: ModelNames) -> Sequence[str]:
         return [*names.loaded, *names.local]
     if each.completes == "loaded":
         return names.loaded
+    if each.completes == "remote":
+        return remote_names.known()
     return each.settings.get("choices") or ()
 
 

@@ -9,16 +9,20 @@ from urllib.parse import quote
 
 from lmnb.errors import LmnbError
 from lmnb.notebook.client import Client
+from lmnb.notebook.transport import PATIENT
 
 POLL_SECONDS = 0.5
 Job = dict[str, Any]
 """LM Studio's: `status`, `job_id`, `downloaded_bytes`, `total_size_bytes`, `bytes_per_second`, ..."""
 
 
-def start(client: Client, model: str, quantization: str | None = None) -> Job:
+def start(
+    client: Client, model: str, quantization: str | None = None, revision: str | None = None
+) -> Job:
     """Have the server fetch a model of the Hub. `already_downloaded` is a status too."""
-    more = {"quantization": quantization} if quantization else {}
-    return client.json("POST", "api/v1/models/download", {"model": model, **more})
+    asked = {"model": model, "quantization": quantization, "revision": revision}
+    body = {name: value for name, value in asked.items() if value}
+    return client.json("POST", "api/v1/models/download", body, timeout=PATIENT)
 
 
 def follow(client: Client, job: Job, moved: Callable[[Job], None] = lambda job: None) -> Job:

@@ -24,12 +24,13 @@ from lmnb.notebook.chat_verbs import ChatVerbs
 from lmnb.notebook.completer import ModelNames
 from lmnb.notebook.interpolation import interpolate, notebook_names
 from lmnb.notebook.options import Helped, split
+from lmnb.notebook.person import Person
 from lmnb.notebook.screen import NotebookScreen, Screen, TerminalScreen
 from lmnb.notebook.session import session
 from lmnb.notebook.turn import Interrupted
 from lmnb.notebook.verbs import VERBS, Verb, find_verb, overview
 
-CHANGING_VERBS = ("load", "unload", "import")
+CHANGING_VERBS = ("load", "unload", "import", "get", "rm")
 
 
 @magics_class
@@ -90,7 +91,8 @@ class LMSMagics(Magics):
         return notebook_names(self._ip.user_ns, self._ip.user_ns_hidden)
 
     def _screen(self) -> Screen:
-        return NotebookScreen() if self.in_notebook else TerminalScreen()
+        person = Person(self._ip)
+        return NotebookScreen(person) if self.in_notebook else TerminalScreen(person)
 
     @contextmanager
     def _failures(self) -> Iterator[None]:

@@ -18,7 +18,7 @@ class Option:
     flags: tuple[str, ...]
     settings: dict[str, Any] = field(default_factory=dict)
     completes: str = ""
-    """What its value is: `model`, `loaded`, `file`, or nothing known."""
+    """What its value is: `model`, `loaded`, `remote`, `file`, or nothing known."""
 
     @property
     def is_flag(self) -> bool:
@@ -32,6 +32,10 @@ def option(*flags: str, completes: str = "", **settings: Any) -> Option:
 
 class Helped(Exception):
     """The user asked for help; the text is in `args[0]`."""
+
+
+class UsageMistake(InvalidRequest):
+    """What was written on the line makes no sense: nothing was asked of anybody."""
 
 
 class LineParser(argparse.ArgumentParser):
@@ -55,7 +59,7 @@ class LineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         message = message.removeprefix("argument ")
-        raise InvalidRequest(f"{self.prog}: {message} (see `{self.prog} --help`)")
+        raise UsageMistake(f"{self.prog}: {message} (see `{self.prog} --help`)")
 
 
 def split(line: str) -> list[str]:

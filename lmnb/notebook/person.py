@@ -8,7 +8,36 @@ from typing import Any
 from lmnb.notebook.calls import Call
 
 
-class Person:
+class Someone:
+    """Whoever may be asked. This one is not there."""
+
+    @property
+    def is_there(self) -> bool:
+        """Would a question be answered?"""
+        return False
+
+    def agrees(self, question: str) -> bool:
+        """Their answer to a question; no is the default. No, too, where nobody is there."""
+        return self.is_there and _answer(f"{question} [y/N] ") in ("y", "yes")
+
+    def pick(self, question: str, count: int) -> int | None:
+        """A number from 1 to `count`; none, where they want none of them."""
+        answer = _answer(f"{question} [1-{count}, Enter for none] ") if self.is_there else ""
+        return int(answer) if answer.isdecimal() and 1 <= int(answer) <= count else None
+
+
+NOBODY = Someone()
+
+
+class AtTerminal(Someone):
+    """Whoever types at the terminal of a command."""
+
+    @property
+    def is_there(self) -> bool:
+        return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+class Person(Someone):
     """Asked where front ends have an input box; not in nbconvert, papermill and scripts."""
 
     def __init__(self, shell: Any) -> None:
@@ -21,10 +50,6 @@ class Person:
         if kernel is not None:
             return bool(getattr(kernel, "_allow_stdin", False))
         return is_attended(self._shell)
-
-    def agrees(self, question: str) -> bool:
-        """Their answer to a question; no is the default. No, too, where nobody is there."""
-        return self.is_there and _answer(f"{question} [y/N] ") in ("y", "yes")
 
 
 class Consent:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import Protocol
+from collections.abc import Callable
+from typing import IO, Protocol
 
 from lmnb.notebook.display import Slot
+from lmnb.notebook.person import NOBODY, Someone
 from lmnb.notebook.tables import Table
 
 BAR = 24
@@ -14,8 +16,8 @@ BAR = 24
 class Progress(Protocol):
     """Something that takes a while."""
 
-    def move(self, share: float) -> None:
-        """It is done to this share: 0.0 to 1.0."""
+    def move(self, share: float, detail: str = "") -> None:
+        """It is done to this share, 0.0 to 1.0; `detail` is a word on how it goes."""
 
     def done(self, text: str) -> None:
         """It is done, and this is what came of it."""
@@ -25,7 +27,12 @@ class Progress(Protocol):
 
 
 class Screen(Protocol):
-    """Sentences, tables, progress."""
+    """Sentences, tables, progress, questions."""
+
+    program: str
+    """What stands before a verb: `%lms` or `lmnb`."""
+    person: Someone
+    """Who can be asked."""
 
     def say(self, text: str) -> None:
         """A sentence, or a few lines."""
@@ -39,6 +46,11 @@ class Screen(Protocol):
 
 class NotebookScreen:
     """Rich output in the cell that runs."""
+
+    program = "%lms"
+
+    def __init__(self, person: Someone = NOBODY) -> None:
+        self.person = person
 
     def say(self, text: str) -> None:
         print(text)
@@ -58,10 +70,10 @@ class NotebookProgress:
     def __init__(self, label: str) -> None:
         self._label, self._share, self._slot = label, 0.0, Slot()
 
-    def move(self, share: float) -> None:
+    def move(self, share: float, detail: str = "") -> None:
         self._share = share
-        bar = draw(share)
-        self._slot.show(f"{self._label} {bar}", f"{self._label} `{bar}`")
+        bar, tail = draw(share), f" {detail}" if detail else ""
+        self._slot.show(f"{self._label} {bar}{tail}", f"{self._label} `{bar}`{tail}")
 
     def done(self, text: str) -> None:
         self._slot.show(text, text)
@@ -75,28 +87,36 @@ class NotebookProgress:
 class TerminalScreen:
     """Text. Progress only where somebody watches, and on standard error."""
 
+    def __init__(
+        self, person: Someone = NOBODY, *, program: str = "%lms", messages: IO[str] | None = None
+    ) -> None:
+        self.person, self.program = person, program
+        self._messages = messages
+        """Where sentences go; None: to standard output, with what was asked for."""
+
     def say(self, text: str) -> None:
-        print(text)
+        print(text, file=self._messages)
 
     def show(self, table: Table) -> None:
         print(table.to_text())
 
     def progress(self, label: str) -> Progress:
-        return TerminalProgress(label)
+        return TerminalProgress(label, self.say)
 
 
 class TerminalProgress:
     """A bar on the last line of a terminal; nothing in a pipe."""
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, say: Callable[[str], None]) -> None:
         self._label, self._watched = label, sys.stderr.isatty()
+        self._say = say
 
-    def move(self, share: float) -> None:
-        self._write(f"\r{self._label} {draw(share)}")
+    def move(self, share: float, detail: str = "") -> None:
+        self._write(f"\r{self._label} {draw(share)} {detail}\x1b[K")
 
     def done(self, text: str) -> None:
         self.failed()
-        print(text)
+        self._say(text)
 
     def failed(self) -> None:
         self._write("\r\x1b[K")

@@ -221,7 +221,7 @@ def test_unload_takes_the_only_one_or_asks_which(kernel: Kernel, stub: StubServe
 
 def test_tab_and_question_mark_help(kernel: Kernel) -> None:
     kernel.run("%%lms\nhi")  # has asked the server which models there are
-    assert kernel.complete("%lms lo") == ["load"]
+    assert kernel.complete("%lms loa") == ["load"]
     assert kernel.complete("%lms load t") == ["tiny"]
     assert kernel.complete("%%lms --temp") == ["--temperature"]
     assert "%lms unload" in kernel.inspect("%lms?")

@@ -45,7 +45,7 @@ def test_an_answer_is_plain_text_followed_by_its_facts(environ: dict[str, str]) 
 
 def test_tables_and_json_are_text(environ: dict[str, str]) -> None:
     ran = ipython("%load_ext lmnb\n%lms ls\n%lms ls --json", environ)
-    assert "tiny   135M" in ran.stdout
+    assert "tiny  135M" in ran.stdout
     assert '"key": "tiny"' in ran.stdout
 
 

