@@ -43,10 +43,12 @@ class Schema:
         from pydantic import TypeAdapter
         from pydantic.errors import PydanticUserError
 
+        from lmnb.notebook.typed_dicts import portable
+
         try:
-            adapter = TypeAdapter(kind)
+            adapter = TypeAdapter(portable(kind))
             schema = adapter.json_schema()
-        except (PydanticUserError, TypeError, NameError) as error:
+        except (PydanticUserError, TypeError, NameError, RecursionError) as error:
             raise InvalidRequest(f"{kind!r} has no JSON schema: {error}") from error
         return cls(_name(getattr(kind, "__name__", None)), schema, adapter.validate_json)
 

@@ -118,14 +118,16 @@ class Toolbox:
 def _arguments_type(function: Function, name: str, described: dict[str, str]) -> Any:
     """A TypedDict of the parameters: those with a default may be left out."""
     from pydantic import ConfigDict, Field, with_config
-    from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
+    from typing_extensions import TypedDict
+
+    from lmnb.notebook.typed_dicts import portable
 
     hints = get_type_hints(function, include_extras=True)
     fields = dict[str, Any]()
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise TypeError(f"the parameter {parameter} has no fixed name")
-        kind = hints.get(parameter.name, Any)
+        kind = portable(hints.get(parameter.name, Any))
         if text := described.get(parameter.name):
             kind = Annotated[kind, Field(description=text)]
         needed = parameter.default is parameter.empty

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ class Ran:
     outputs: list[dict[str, Any]] = field(default_factory=list)
     history: list[str] = field(default_factory=list)
     """Every text that was displayed, also what was replaced."""
+    questions: list[str] = field(default_factory=list)
+    payload: list[dict[str, Any]] = field(default_factory=list)
+    """What it asks of the front end, such as a new cell."""
 
     def text(self, kind: str = "text/plain") -> str:
         """Displayed data, as it stands at the end."""
@@ -68,9 +71,25 @@ class Kernel:
         client.wait_for_ready(timeout=60)
         return cls(client, lambda: ask("POST", f"{route}/interrupt"), lambda: ask("DELETE", route))
 
-    def run(self, code: str, *, interrupt_at: str = "", timeout: float = 60) -> Ran:
-        """Run a cell; interrupt the kernel when `interrupt_at` has shown up in its output."""
+    def run(
+        self,
+        code: str,
+        *,
+        interrupt_at: str = "",
+        timeout: float = 60,
+        answers: Sequence[str] = (),
+    ) -> Ran:
+        """Run a cell; interrupt the kernel when `interrupt_at` has shown up in its output.
+
+        `answers` go to its questions; without any it may not ask, as in nbconvert.
+        """
         ran, shown = Ran(""), dict[str, dict[str, Any]]()
+        said = iter(answers)
+
+        def answer(message: dict[str, Any]) -> None:
+            ran.questions.append(message["content"]["prompt"])
+            self.client.input(next(said))
+
         interrupting = bool(interrupt_at)
 
         def hook(message: dict[str, Any]) -> None:
@@ -88,7 +107,14 @@ class Kernel:
                 interrupting = False
                 self._interrupt()
 
-        reply = self.client.execute_interactive(code, output_hook=hook, timeout=timeout)
+        reply = self.client.execute_interactive(
+            code,
+            output_hook=hook,
+            timeout=timeout,
+            allow_stdin=bool(answers),
+            stdin_hook=answer,
+        )
+        ran.payload = reply["content"].get("payload", [])
         ran.status = reply["content"]["status"]
         return ran
 
