@@ -65,8 +65,12 @@ class _Walk:
 
     def files(self, folder: Path, depth: int = 0) -> Iterator[Path]:
         if hub_repository(folder.name):
+            named: set[Path] = set()
             for snapshot in _snapshots(folder):
-                yield from self._listing(snapshot, depth)
+                for file in self._listing(snapshot, depth):
+                    if (name := file.relative_to(snapshot)) not in named:
+                        named.add(name)
+                        yield file
             return
         yield from self._listing(folder, depth)
 
@@ -102,13 +106,15 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _snapshots(repository: Path) -> list[Path]:
-    """The snapshot of a Hugging Face cache folder that its `main` names, or the newest."""
+    """The snapshots of a Hugging Face cache folder: what its `main` names, then the newest. A file
+    that is in several is the first one's."""
     try:
-        main = repository / "snapshots" / (repository / "refs" / "main").read_text().strip()
-        if main.parent == repository / "snapshots" and main.is_dir():
-            return [main]
-        return sorted((repository / "snapshots").iterdir(), key=lambda path: path.stat().st_mtime)[
-            -1:
-        ]
-    except (OSError, ValueError):
+        found = [(path.stat().st_mtime, path) for path in (repository / "snapshots").iterdir()]
+    except OSError:
         return []
+    newest = [path for _, path in sorted(found, reverse=True)]
+    try:
+        main = (repository / "refs" / "main").read_text().strip()
+    except (OSError, ValueError):
+        return newest
+    return sorted(newest, key=lambda path: path.name != main)
