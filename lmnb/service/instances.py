@@ -64,6 +64,7 @@ class LoadedModel:
     id: str
     record: ModelRecord
     options: LoadOptions
+    """As they were asked for; the engine's own are what became of them."""
     asked: Mapping[str, Any]
     engine: Engine
     jit: bool

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from lmnb.engine.options import LoadOptions
@@ -29,6 +30,7 @@ class Guard:
         self.asked.append((target.identifier, target.guardrail))
         if target.guardrail != "off" and len(self.manager.loaded()) >= self.limit:
             raise InsufficientMemory("too much")
+        return msgspec.structs.replace(target.options, threads=1)
 
 
 @pytest.fixture
@@ -133,6 +135,14 @@ async def test_too_little_memory_is_said_when_nothing_more_can_go(guarded, facto
     assert len(factory.loads) == 1
     await manager.load("beta", guardrail="off")
     assert guard.asked[-1] == ("beta", "off")
+
+
+async def test_what_is_left_open_is_settled_before_the_load(guarded):
+    manager, _ = guarded
+    model = await manager.load("alpha", {"slots": 2})
+    assert model.engine.options == LoadOptions(slots=2, threads=1)
+    assert await manager.load("alpha", {"slots": 2}) is model
+    assert not await manager.is_outdated(model)
 
 
 # -- waiting
