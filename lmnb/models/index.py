@@ -13,7 +13,7 @@ from lmnb.models.found import Found, Problem
 from lmnb.models.gguf import RUNNABLE, ModelInfo
 from lmnb.models.header import InvalidGGUF
 from lmnb.models.names import ModelName, name_of
-from lmnb.models.record import EMBEDDING_PREFIX, ModelRecord
+from lmnb.models.record import ModelRecord, base_name
 from lmnb.models.roots import Root
 from lmnb.models.scan import scan_root
 
@@ -92,13 +92,13 @@ def take_index(roots: Iterable[Root], facts: Facts) -> Index:
 
 def _records(models: Sequence[_Model], projectors: Sequence[Part]) -> list[ModelRecord]:
     """Give each model an id that no other has, and the projector that lies beside it."""
-    sharing = Counter(map(_base, models))
+    sharing = Counter(base_name(model.name, model.info) for model in models)
     beside = _Projectors(models, projectors)
     records: dict[str, ModelRecord] = {}
     for model in models:
         found, path = model.found, str(model.found.files[0])
         quant = model.name.quant or model.info.quantization.lower()
-        base = _base(model)
+        base = base_name(model.name, model.info)
         wanted = f"{base}@{quant}" if sharing[base] > 1 else base
         below = found.relative.with_suffix("") if found.name is None else found.relative
         choices = (wanted, below.as_posix().lower(), path.lower(), path)
@@ -117,13 +117,6 @@ def _records(models: Sequence[_Model], projectors: Sequence[Part]) -> list[Model
             vision=sees,
         )
     return list(records.values())
-
-
-def _base(model: _Model) -> str:
-    """LM Studio's names: `publisher/model`, and `text-embedding-model` for models of vectors."""
-    if model.info.kind != "embedding":
-        return model.name.base
-    return EMBEDDING_PREFIX + model.name.model.removeprefix(EMBEDDING_PREFIX)
 
 
 class _Projectors:

@@ -9,10 +9,17 @@ from lmnb.models.gguf import ModelInfo
 from lmnb.models.names import ModelName
 from lmnb.models.roots import Root
 
-__all__ = ["EMBEDDING_PREFIX", "ModelRecord"]
+__all__ = ["ModelRecord", "base_name"]
 
 EMBEDDING_PREFIX = "text-embedding-"
 """What LM Studio puts before the names of embedding models."""
+
+
+def base_name(name: ModelName, info: ModelInfo) -> str:
+    """`publisher/model`, and `text-embedding-model` for models of vectors."""
+    if info.kind != "embedding":
+        return name.base
+    return EMBEDDING_PREFIX + name.model.removeprefix(EMBEDDING_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,11 @@ class ModelRecord:
     """It has a projector that sees."""
 
     @property
+    def base(self) -> str:
+        """LM Studio's name that all quantisations of the model share."""
+        return base_name(self.name, self.info)
+
+    @property
     def quant(self) -> str:
         """Lower-case, as in `model@quant`: what the file is called, else what the header says."""
         return self.name.quant or self.info.quantization.lower()
@@ -43,7 +55,7 @@ class ModelRecord:
         name = self.name
         repository = f"{name.publisher}/{name.repository}"
         answers = (
-            {self.id, f"{name.base}@{self.quant}"},
+            {self.id, f"{self.base}@{self.quant}", f"{name.base}@{self.quant}"},
             {name.base, name.model, f"{name.model}@{self.quant}"},
             {
                 repository,

@@ -13,7 +13,7 @@ from lmnb.errors import PermissionDenied
 from lmnb.models.names import hub_repository
 from lmnb.models.record import ModelRecord
 
-__all__ = ["Removal", "remove_files"]
+__all__ = ["Removal", "check_removable", "remove_files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,7 @@ def remove_files(record: ModelRecord, records: Iterable[ModelRecord]) -> Removal
     revision has too stays. Raises PermissionDenied; then everything is there still, unless the
     system failed half-way.
     """
-    if (whose := record.root.whose) is not None:
-        raise PermissionDenied(
-            f"'{record.id}' is {whose}, in {record.root.path}: lmnb reads it there and deletes "
-            "nothing.",
-            param="model",
-            code="read_only_model",
-        )
+    check_removable(record)
     files = list(record.files)
     shared = any(one.projector == record.projector for one in records if one.path != record.path)
     if record.projector is not None and not shared:
@@ -53,6 +47,17 @@ def remove_files(record: ModelRecord, records: Iterable[ModelRecord]) -> Removal
             f"{error.filename}: {error.strerror or error}", param="model"
         ) from error
     return Removal(record.id, tuple(files), freed)
+
+
+def check_removable(record: ModelRecord) -> None:
+    """Raises PermissionDenied for what others provide."""
+    if (whose := record.root.whose) is not None:
+        raise PermissionDenied(
+            f"'{record.id}' is {whose}, in {record.root.path}: lmnb reads it there and deletes "
+            "nothing.",
+            param="model",
+            code="read_only_model",
+        )
 
 
 def _remove(file: Path, root: Path) -> int:

@@ -24,8 +24,8 @@ SCHEMA = Schema(
 def settings_key(record: ModelRecord) -> str:
     """What a model keeps its settings under: its id may gain an `@q4_0` when another file of the
     model arrives, and its settings shall stay its own."""
-    full = f"{record.name.base}@{record.quant}"
-    return full if record.id in (record.name.base, full) else record.id
+    full = f"{record.base}@{record.quant}"
+    return full if record.id in (record.base, full) else record.id
 
 
 class Settings:
