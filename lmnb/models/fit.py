@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from lmnb.models.memory.need import Machine
 from lmnb.models.quant_names import BALANCE, balance, weight_bits
 from lmnb.models.variants import Variant
 
@@ -34,6 +35,13 @@ class Memory:
 
     gpu: int
     ram: int
+
+    @classmethod
+    def of(cls, machine: Machine) -> Memory:
+        """What is free. Memory that a GPU shares with the processor counts once, as the GPU's."""
+        gpu = sum(one.free for one in machine.gpus)
+        shared = sum(one.free for one in machine.gpus if one.shared)
+        return cls(gpu, max(0, machine.cpu.free - shared))
 
 
 ANY = Memory(0, 1 << 62)

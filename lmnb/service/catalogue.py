@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lmnb.models.fit import Fit, Memory, fit, needed, parameters_of, recommended
 from lmnb.models.hub import Contents, Hub, HubRepo, HubSearch, Resolution, Variant, contents
+from lmnb.models.memory.need import Machine
 from lmnb.models.store import ModelRecord, ModelStore
 
 __all__ = ["Catalogue", "Entry", "Offer"]
@@ -37,12 +38,12 @@ class Entry:
 
 
 class Catalogue:
-    """`memory` says what a model may take now. Errors are those of `Hub`."""
+    """`look` says what memory there is now. Errors are those of `Hub`."""
 
-    def __init__(self, hub: Hub, store: ModelStore, memory: Callable[[], Memory]) -> None:
+    def __init__(self, hub: Hub, store: ModelStore, look: Callable[[], Machine]) -> None:
         self._hub = hub
         self._store = store
-        self._memory = memory
+        self._look = look
 
     def search(self, search: HubSearch) -> tuple[list[Entry], str | None]:
         """One page, and where the next begins."""
@@ -61,6 +62,9 @@ class Catalogue:
         return self._hub.resolve(
             name, quantization=quantization, revision=revision, memory=self._memory()
         )
+
+    def _memory(self) -> Memory:
+        return Memory.of(self._look())
 
 
 def _here(records: Iterable[ModelRecord]) -> Here:
