@@ -16,7 +16,8 @@ from lmnb.api.services import Services
 from lmnb.errors import LmnbError
 from lmnb.models.reasoning import reasoning_options
 from lmnb.models.store import ModelRecord
-from lmnb.service.manager import LoadedModel
+from lmnb.service.instances import LoadedModel
+from lmnb.service.manager import ModelManager
 
 __all__ = ["config", "kind", "model", "status"]
 
@@ -99,7 +100,8 @@ def config(one: LoadedModel) -> dict[str, Any]:
 
 async def status(services: Services, base_url: str) -> dict[str, Any]:
     """The answer of `GET api/v1/status`."""
-    loaded = await asyncio.gather(*(_instance(one) for one in services.manager.loaded()))
+    manager = services.manager
+    loaded = await asyncio.gather(*(_instance(manager, one) for one in manager.loaded()))
     memory = psutil.virtual_memory()
     return {
         "version": __version__,
@@ -115,7 +117,7 @@ async def status(services: Services, base_url: str) -> dict[str, Any]:
     }
 
 
-async def _instance(one: LoadedModel) -> dict[str, Any]:
+async def _instance(manager: ModelManager, one: LoadedModel) -> dict[str, Any]:
     facts = one.engine.facts
     running, reading, waiting = one.in_flight, 0, 0
     look = None
@@ -142,6 +144,9 @@ async def _instance(one: LoadedModel) -> dict[str, Any]:
         "running": running,
         "waiting": waiting,
         "ttl": one.ttl,
+        "jit": one.jit,
+        "config": config(one),
+        "needs_reload": await manager.is_outdated(one),
         "engine": None if look is None else msgspec.to_builtins(look),
     }
 
