@@ -70,8 +70,7 @@ class Exchange:
         """The messages and the fields of the next request."""
         fields = self.question.fields
         if self._rounds:
-            last = len(self._rounds) + 1 >= self.question.max_rounds
-            fields["tool_choice"] = "none" if last else "auto"
+            fields["tool_choice"] = "none" if self._is_last_round else "auto"
         return self.messages, fields
 
     def take(self, event: ChatEvent) -> str:
@@ -90,8 +89,12 @@ class Exchange:
 
     @property
     def pending(self) -> tuple[Call, ...]:
-        """The calls that the model waits for, once its round has ended."""
-        return tuple(self._calls) if self._ended else ()
+        """The calls that the model waits for, once its round has ended. None in the last one."""
+        return tuple(self._calls) if self._ended and not self._is_last_round else ()
+
+    @property
+    def _is_last_round(self) -> bool:
+        return len(self._rounds) + 1 >= self.question.max_rounds
 
     def settle(self, calls: Sequence[Call]) -> None:
         """The calls' results. The next round may begin."""
