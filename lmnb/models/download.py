@@ -23,7 +23,7 @@ from lmnb.models.part import Part
 from lmnb.models.repository import HubFile
 from lmnb.models.retrying import Patience, Retries, Trouble, retry_after
 
-__all__ = ["download"]
+__all__ = ["PATIENCE", "download", "locate"]
 
 LOCK_SECONDS = 0.5
 """How often somebody who waits for another's download looks whether to go on waiting."""
@@ -114,7 +114,7 @@ def _opened(
 ) -> Iterator[Iterator[bytes]]:
     """The bytes from the part's position on; where only the whole file can be had, the part begins
     anew. Raises Trouble, what httpx raises, and what no second try changes."""
-    url = _locate(repo_id, commit, part.wanted)
+    url = locate(repo_id, commit, part.wanted)
     control.check()
     headers = {"Accept-Encoding": "identity", "User-Agent": f"lmnb/{__version__}"}
     if part.position:
@@ -130,7 +130,7 @@ def _opened(
             yield response.iter_raw()
 
 
-def _locate(repo_id: str, commit: str, file: HubFile) -> str:
+def locate(repo_id: str, commit: str, file: HubFile) -> str:
     """Where the content is at this moment: such an address expires.
 
     Raises GatedModel, ModelNotFound, PermissionDenied, HubUnreachable (told to be offline), HubError

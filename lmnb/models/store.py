@@ -72,6 +72,13 @@ class ModelStore:
             raise InvalidRequest(message, param="model", code="ambiguous_model")
         return hits[0]
 
+    def id_of(self, path: Path) -> str | None:
+        """What the model whose first file this is is called. None: it is in none of the roots."""
+        try:
+            return next((one.id for one in self.list() if one.path.samefile(path)), None)
+        except OSError:
+            return None
+
     def import_file(
         self, source: Path, *, mode: Mode = "symlink", name: str | None = None
     ) -> ModelRecord:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from lmnb.errors import InvalidRequest, LmnbError, NotFound
 from lmnb.models.control import Stopped
-from lmnb.models.download import PATIENCE
+from lmnb.models.download import PATIENCE, locate
 from lmnb.models.hub_access import endpoint
 from lmnb.models.part import check_space
 from lmnb.models.resolution import Resolution
-from lmnb.models.retrying import Patience
+from lmnb.models.retrying import Patience, Trouble
 from lmnb.models.roots import hub_cache
 from lmnb.models.wish import parse_wish
 from lmnb.service.database import Database
@@ -93,7 +94,7 @@ class Downloads:
         it was paused or had failed. What is here already needs no job: the status has no id then.
 
         Raises what `Catalogue.resolve` does; InvalidRequest (`ambiguous_model`) where one would have to
-        choose; DiskFull.
+        choose; DiskFull; GatedModel.
         """
         job = await asyncio.to_thread(self._plan, model, quantization, revision)
         if await asyncio.to_thread(self._settle, job):
@@ -142,9 +143,12 @@ class Downloads:
 
     async def recover(self) -> None:
         """Go on with what servers left that have ended."""
-        async with self._changing:
-            for job in await asyncio.to_thread(self._jobs.adopt):
-                await self._queue(job)
+        try:
+            async with self._changing:
+                for job in await asyncio.to_thread(self._jobs.adopt):
+                    await self._queue(job)
+        except sqlite3.Error as error:
+            log.warning("Downloads of an earlier server are not gone on with: %s", error)
 
     async def close(self) -> None:
         """Stop what runs, where it stands: the next server goes on with it."""
@@ -166,6 +170,9 @@ class Downloads:
         found = self._catalogue.resolve(model, quantization=quantization, revision=revision)
         if not found.certain:
             raise InvalidRequest(_choices(model, found), param="model", code="ambiguous_model")
+        if found.repo.gated:
+            with suppress(Trouble):  # it may pass until the job begins
+                locate(found.repo.id, found.repo.revision, found.files[0])
         asked = revision or parse_wish(model, endpoint=endpoint()).revision or "main"
         return DownloadJob(
             id=new_id(),
@@ -278,7 +285,8 @@ class Downloads:
                 run.measure()
                 if run.job.state == "downloading":
                     self._say("download.progress", run.job)
-                await self._obey()
+                with suppress(sqlite3.Error):  # they ask again
+                    await self._obey()
         async with self._changing:
             try:
                 await self._ended(run)

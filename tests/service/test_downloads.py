@@ -379,12 +379,10 @@ async def test_a_gated_model_says_where_to_ask(
 ) -> None:
     gated = "tiny-labs/Tiny-Gemma-it-GGUF"
     async with serving(tmp_path) as server:
-        failed = await server.get(gated)
-        assert failed["error"]["code"] == GatedModel.code
-        assert f"{hub.url}/{gated}" in failed["error"]["message"]
+        with pytest.raises(GatedModel, match=f"{hub.url}/{gated}"):
+            await server.downloads.start(gated)
         monkeypatch.setenv("HF_TOKEN", "hf_reader")
-        await server.downloads.resume(failed["job_id"])
-        await server.until(failed["job_id"], "completed")
+        assert (await server.get(gated))["state"] == "completed"
 
 
 def test_the_limit_is_read_from_the_environment() -> None:
