@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tornado.ioloop import PeriodicCallback
 
 from lmnb.service.database import Database
+from lmnb.service.estimates import Estimates
 from lmnb.service.keys import Keys
 from lmnb.service.listener import ListenerControl
 from lmnb.service.log import Log
@@ -79,6 +80,7 @@ class Services:
     """Responses that are written in the background, by id."""
     notices: Notices = field(init=False)
     settings: Settings = field(init=False)
+    estimates: Estimates = field(default_factory=Estimates)
     mcp: McpServers = field(default_factory=McpServers)
     activity: Activity = field(default_factory=Activity)
     started: float = field(default_factory=time.time)
@@ -87,6 +89,7 @@ class Services:
         self.responses = ResponseStore(self.database)
         self.notices = self.manager.notices
         self.settings = self.manager.settings
+        self.estimates.loaded = self.manager.loaded
         self.keys = Keys(self.database)
         self.log = self.generations.log
 

@@ -14,18 +14,21 @@ from lmnb.engine import EngineFactory
 from lmnb.engine.limits import check_load
 from lmnb.engine.options import LoadOptions
 from lmnb.errors import InvalidRequest
+from lmnb.models.memory.fit import Guardrail
 from lmnb.models.roots import own_folder
 from lmnb.models.store import ModelStore, default_roots
 from lmnb.server.jit import JitLoading
 from lmnb.service.database import Database
+from lmnb.service.estimates import Estimates
 from lmnb.service.generation import Generations
+from lmnb.service.guardrail import guardrail_named
 from lmnb.service.log import Log
 from lmnb.service.manager import ModelManager
 from lmnb.service.mcp.servers import McpMode, McpServers
 from lmnb.service.outbound import Outbound
 from lmnb.service.settings import Settings
 
-__all__ = ["Outside", "build_services", "load_options"]
+__all__ = ["Outside", "build_services", "default_guardrail", "load_options"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,11 @@ class Outside:
             )
         hosts = environ.get("LMNB_ALLOWED_HOSTS", "").split(",")
         return cls(cast(McpMode, mode), tuple(host.strip() for host in hosts if host.strip()))
+
+
+def default_guardrail(environ: Mapping[str, str] = os.environ) -> Guardrail:
+    """`LMNB_GUARDRAIL`. Raises InvalidRequest."""
+    return guardrail_named(environ.get("LMNB_GUARDRAIL"), "balanced")
 
 
 def load_options(
@@ -82,13 +90,16 @@ def build_services(
     activity: Activity,
     log_prompts: bool = False,
     outside: Outside | None = None,
+    guardrail: Guardrail = "balanced",
 ) -> Services:
     store = ModelStore(default_roots(model_path), import_dir=own_folder())
     database = Database()
+    estimates = Estimates(guardrail=guardrail)
     manager = ModelManager(
         store,
         factory,
         settings=Settings(database),
+        guard=estimates,
         defaults=defaults,
         jit=jit.enabled,
         jit_ttl=jit.ttl or None,
@@ -105,6 +116,7 @@ def build_services(
         database=database,
         manager=manager,
         generations=Generations(manager, log),
+        estimates=estimates,
         mcp=McpServers(outside.mcp, Outbound(outside.allowed_hosts)),
         activity=activity,
     )

@@ -17,7 +17,8 @@ from lmnb._version import __version__
 from lmnb.api.routes import mount
 from lmnb.api.services import SETTING, Activity, Services
 from lmnb.errors import LmnbError
-from lmnb.server.build import Outside, build_services, load_options
+from lmnb.models.memory.fit import GUARDRAILS, Guardrail
+from lmnb.server.build import Outside, build_services, default_guardrail, load_options
 from lmnb.server.forwarding import SCHEMA_FILE, Forwarding
 from lmnb.server.jit import JitLoading
 from lmnb.server.keys import KeyRing, ServerKey
@@ -52,6 +53,11 @@ class LMNBApp(ExtensionApp):
     auto_evict = Bool(help="Such a model goes when another is loaded, if nobody uses it.").tag(
         config=True
     )
+    guardrail = Enum(
+        GUARDRAILS,
+        help="How much memory loads leave alone: strict 20 %, balanced 10 %, relaxed nothing; off: "
+        "nothing is refused.",
+    ).tag(config=True)
     context_length = Int(
         None,
         allow_none=True,
@@ -114,6 +120,10 @@ class LMNBApp(ExtensionApp):
     def _auto_evict_default(self) -> bool:
         return JitLoading.of().auto_evict
 
+    @default("guardrail")
+    def _guardrail_default(self) -> Guardrail:
+        return default_guardrail()
+
     @default("port")
     def _port_default(self) -> int | None:
         port = os.environ.get("LMNB_PORT")
@@ -144,6 +154,7 @@ class LMNBApp(ExtensionApp):
             activity=Activity(self._stamp),
             log_prompts=self.log_prompts,
             outside=Outside(self.mcp, tuple(self.allowed_hosts)),
+            guardrail=self.guardrail,
         )
         self.key = ServerKey(self.api_key or None)
         self.runtime_file = RuntimeFile()

@@ -20,7 +20,8 @@ from lmnb.engine import EngineFactory
 from lmnb.engine.options import LoadOptions
 from lmnb.engine.process import start_engine
 from lmnb.errors import LmnbError
-from lmnb.server.build import Outside, build_services, load_options
+from lmnb.models.memory.fit import GUARDRAILS, Guardrail
+from lmnb.server.build import Outside, build_services, default_guardrail, load_options
 from lmnb.server.gate import Gate
 from lmnb.server.jit import JitLoading, seconds
 from lmnb.server.keys import KeyRing, ServerKey
@@ -51,6 +52,7 @@ class ServeOptions:
     models: tuple[str, ...] = ()
     load: tuple[str, ...] = ()
     jit: JitLoading = field(default_factory=JitLoading)
+    guardrail: Guardrail = "balanced"
     load_options: LoadOptions = field(default_factory=LoadOptions)
 
 
@@ -80,6 +82,7 @@ async def serve(options: ServeOptions, factory: EngineFactory = start_engine) ->
         activity=Activity(),
         log_prompts=options.log_prompts,
         outside=options.outside,
+        guardrail=options.guardrail,
     )
     gate = Gate(
         keys=KeyRing(ServerKey(options.api_key), services.keys),
@@ -225,6 +228,12 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         default=jit.auto_evict,
         help="keep what a request loaded when another model is asked for",
     )
+    parser.add_argument(
+        "--guardrail",
+        choices=GUARDRAILS,
+        default=default_guardrail(),
+        help="memory that loads leave alone: 20 %%, 10 %%, none; off: nothing is refused",
+    )
     group = parser.add_argument_group("how models are loaded, unless a request says otherwise")
     for name in LoadOptions.__struct_fields__:
         group.add_argument(f"--{name.replace('_', '-')}", dest=f"load_{name}", metavar="VALUE")
@@ -253,5 +262,6 @@ def _options(parsed: argparse.Namespace) -> ServeOptions:
         models=tuple(parsed.models),
         load=tuple(parsed.load),
         jit=JitLoading(parsed.jit, parsed.jit_ttl, parsed.auto_evict),
+        guardrail=parsed.guardrail,
         load_options=load_options(given),
     )

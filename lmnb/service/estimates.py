@@ -32,8 +32,8 @@ __all__ = ["Estimate", "Estimates"]
 HOST_SHARE = 3
 """Evicted conversations are kept in host memory up to this part of what the KV cache takes."""
 KEPT = 256
-GRAIN = 26
-"""64 MiB, as a power of two."""
+GRAIN = 24
+"""16 MiB, as a power of two."""
 KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
 Stamp = tuple[tuple[str, int, int], ...]
@@ -83,11 +83,11 @@ class Estimates:
         machine: MachineLike | None = None,
         *,
         guardrail: Guardrail = "balanced",
-        loaded: Callable[[], Sequence[LoadedModel]] = lambda: (),
     ) -> None:
         self.machine = machine or MachineWatch()
         self.guardrail = guardrail
-        self._loaded = loaded
+        self.loaded: Callable[[], Sequence[LoadedModel]] = tuple
+        """The models in memory. Whoever has a manager says so here."""
         self._blueprints: OrderedDict[Stamp, Blueprint] = OrderedDict()
         self._answers: OrderedDict[Key, Estimate] = OrderedDict()
 
@@ -104,7 +104,7 @@ class Estimates:
         Raises InvalidRequest (the guardrail's name, a file that has become no GGUF file).
         """
         mode = guardrail_named(guardrail, self.guardrail)
-        others = [one for one in self._loaded() if one.id != instead_of]
+        others = [one for one in self.loaded() if one.id != instead_of]
         return await asyncio.to_thread(self._estimate, record, options, mode, others)
 
     async def check(self, target: Target) -> LoadOptions:
@@ -132,15 +132,17 @@ class Estimates:
         others: Sequence[LoadedModel],
     ) -> Estimate:
         rooms = Rooms(_rounded(self.machine.look()), mode, self._reserved(others))
-        files = (*record.files, *(Path(adapter.path) for adapter in options.lora))
-        key = (_stamp(files), options, rooms)
+        adapters = [Path(adapter.path) for adapter in options.lora]
+        projectors = [record.projector] if record.projector else []
+        key = (_stamp((*record.files, *adapters, *projectors)), options, rooms)
         if (known := self._answers.get(key)) is not None:
             return known
         load = Load(
             self._blueprint(record),
             shape_of(record.info, options),
             rooms,
-            adapters=sum(_file_size(Path(adapter.path)) for adapter in options.lora),
+            projector=sum(map(_file_size, projectors)),
+            adapters=sum(map(_file_size, adapters)),
         )
         answer = _answer(record, options, load)
         _keep(self._answers, key, answer)

@@ -49,10 +49,6 @@ class MachineWatch:
             reason=devices.reason,
         )
 
-    def descriptions(self) -> tuple[str, ...]:
-        """What the GPUs are called in shops, in their order."""
-        return tuple(gpu.description for gpu in self._look_at_devices().gpus)
-
     def memory(self) -> Memory:
         """For rough rules: shared memory counts once, as the GPU's."""
         machine = self.look()
@@ -70,7 +66,7 @@ class MachineWatch:
 
 def _gpu(gpu: Gpu, main_free: int) -> Device:
     free = min(gpu.free, main_free) if gpu.shared else gpu.free
-    return Device(gpu.name, "gpu", gpu.total, free, gpu.shared)
+    return Device(gpu.name, "gpu", gpu.total, free, gpu.shared, gpu.description)
 
 
 def main_memory(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from lmnb.engine.options import GpuOffload, LoadOptions
-from lmnb.engine.settling import LANES, settled, settled_for_vectors
+from lmnb.engine.settling import LANES, longest_text, settled, settled_for_vectors
 from lmnb.models.gguf import ModelInfo
 from lmnb.models.memory.shape import LoadShape
 from lmnb.models.quants import TENSOR_TYPES
 
-__all__ = ["gpu_layers", "makes_vectors", "shape_of"]
+__all__ = ["gpu_layers", "makes_vectors", "settled_for", "shape_of"]
 
 _NUMBERS = {kind.name.lower(): number for number, kind in TENSOR_TYPES.items()}
 
@@ -35,6 +37,14 @@ def shape_of(info: ModelInfo, options: LoadOptions) -> LoadShape:
         vectors=vectors,
         shares=options.tensor_split,
     )
+
+
+def settled_for(info: ModelInfo, options: LoadOptions) -> LoadOptions:
+    """What a caller is told: the context is that of one conversation, or of one text."""
+    if not makes_vectors(info, options):
+        return settled(options, info.context_length)
+    longest = longest_text(options, info.context_length)
+    return msgspec.structs.replace(options, context_length=longest, kv_unified=True)
 
 
 def gpu_layers(gpu: GpuOffload, layers: int) -> int:

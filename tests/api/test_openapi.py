@@ -46,6 +46,7 @@ ASKED: dict[str, Any] = {
     "/api/v0/embeddings": {"input": "Hi"},
     "/api/v1/chat": {"input": "Hi"},
     "/api/v1/models/load": {"echo_load_config": True},
+    "/api/v1/models/estimate": {"slots": 2},
 }
 CHECKS = [
     not_a_server_error,

@@ -16,10 +16,11 @@ from lmnb.api.services import Services
 from lmnb.errors import LmnbError
 from lmnb.models.reasoning import reasoning_options
 from lmnb.models.store import ModelRecord
+from lmnb.service.estimates import Estimates
 from lmnb.service.instances import LoadedModel
 from lmnb.service.manager import ModelManager
 
-__all__ = ["config", "kind", "model", "status"]
+__all__ = ["config", "kind", "memory", "model", "status"]
 
 
 def kind(record: ModelRecord) -> str:
@@ -102,18 +103,33 @@ async def status(services: Services, base_url: str) -> dict[str, Any]:
     """The answer of `GET api/v1/status`."""
     manager = services.manager
     loaded = await asyncio.gather(*(_instance(manager, one) for one in manager.loaded()))
-    memory = psutil.virtual_memory()
     return {
         "version": __version__,
         "uptime_seconds": round(time.time() - services.started, 3),
         "base_url": base_url,
         "loaded": loaded,
-        "machine": {
-            "cpu_count": os.cpu_count(),
-            "memory_total_bytes": memory.total,
-            "memory_available_bytes": memory.available,
-            "gpus": [],
-        },
+        "machine": await _machine(services.estimates),
+    }
+
+
+async def _machine(estimates: Estimates) -> dict[str, Any]:
+    """Memory as models may take it: within the limits of a container and of JupyterHub."""
+    machine = await asyncio.to_thread(estimates.machine.look)
+    return {
+        "cpu_count": os.cpu_count(),
+        "memory_total_bytes": machine.cpu.total,
+        "memory_available_bytes": machine.cpu.free,
+        "gpus": [
+            {
+                "name": gpu.name,
+                "description": gpu.description,
+                "memory_total_bytes": gpu.total,
+                "memory_free_bytes": gpu.free,
+                "shared_memory": gpu.shared,
+            }
+            for gpu in machine.gpus
+        ],
+        "gpus_reason": machine.reason or None,
     }
 
 
@@ -138,7 +154,7 @@ async def _instance(manager: ModelManager, one: LoadedModel) -> dict[str, Any]:
         "context_length": facts.context_length,
         "parallel": facts.slots,
         "pid": one.engine.pid,
-        "memory_bytes": await asyncio.to_thread(_memory, one.engine.pid),
+        "memory_bytes": await memory(one.engine.pid),
         "loaded_at": one.loaded_at,
         "last_used": one.last_used,
         "running": running,
@@ -151,9 +167,13 @@ async def _instance(manager: ModelManager, one: LoadedModel) -> dict[str, Any]:
     }
 
 
-def _memory(pid: int | None) -> int | None:
+async def memory(pid: int | None) -> int | None:
     """Resident bytes of a process."""
-    try:
-        return int(psutil.Process(pid).memory_info().rss) if pid else None
-    except psutil.Error:
-        return None
+
+    def look() -> int | None:
+        try:
+            return int(psutil.Process(pid).memory_info().rss) if pid else None
+        except psutil.Error:
+            return None
+
+    return await asyncio.to_thread(look)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -10,6 +11,7 @@ from pydantic import ConfigDict, Field
 from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.body import Body
 from lmnb.api.lmstudio import describe
+from lmnb.api.lmstudio.estimate import estimated
 from lmnb.api.lmstudio.load_options import asked_options
 from lmnb.api.sse import EventStream
 from lmnb.api.sse import event as sse
@@ -31,6 +33,7 @@ class LoadRequest(Body):
     new_instance: bool = False
     ttl: Annotated[float, Field(gt=0)] | None = None
     guardrail: Guardrail | None = None
+    estimate_only: bool = False
     echo_load_config: bool = False
     stream: bool = False
 
@@ -45,6 +48,10 @@ class LoadHandler(ApiHandler):
     @endpoint(needs="manage")
     async def post(self) -> None:
         request = await self.read(LoadRequest)
+        if request.estimate_only:
+            return self.reply(
+                await estimated(self.services, request.model, request.asked(), request.guardrail)
+            )
         loading = Loading()
         with self.services.activity.busy():
             load = asyncio.ensure_future(
@@ -64,7 +71,7 @@ class LoadHandler(ApiHandler):
                 # An error that comes before any progress still has a status of its own.
                 first = await loading.begun() if request.stream else None
                 if first is None:
-                    self.reply(_loaded(await load, request))
+                    self.reply(await self._loaded(await load, request))
                 else:
                     await self._stream(loading, load, first, request)
             finally:
@@ -88,9 +95,34 @@ class LoadHandler(ApiHandler):
                 say("model_load.progress", progress=step)
                 step = await loading.steps.get()
             try:
-                say("model_load.end", **{**_loaded(await load, request), "type": "model_load.end"})
+                loaded = await self._loaded(await load, request)
+                say("model_load.end", **{**loaded, "type": "model_load.end"})
             except LmnbError as error:
                 events.send(sse({"type": "error", **error.to_json()}, "error"))
+
+    async def _loaded(self, model: LoadedModel, request: LoadRequest) -> dict[str, Any]:
+        answer = {
+            "type": describe.kind(model.record),
+            "instance_id": model.id,
+            "load_time_seconds": round(model.load_seconds, 3),
+            "status": "loaded",
+            **await self._memory(model),
+        }
+        if request.echo_load_config:
+            answer["load_config"] = describe.config(model)
+        return answer
+
+    async def _memory(self, model: LoadedModel) -> dict[str, int]:
+        """Estimated and measured, as far as they are known."""
+        found: dict[str, int] = {}
+        with contextlib.suppress(LmnbError):
+            estimate = await self.services.estimates.estimate(
+                model.record, model.engine.options, "off", instead_of=model.id
+            )
+            found["estimated_memory_bytes"] = estimate.total
+        if (measured := await describe.memory(model.engine.pid)) is not None:
+            found["memory_bytes"] = measured
+        return found
 
 
 class Loading:
@@ -108,15 +140,3 @@ class Loading:
         while (step := await self.steps.get()) == 0.0:
             pass
         return step
-
-
-def _loaded(model: LoadedModel, request: LoadRequest) -> dict[str, Any]:
-    answer = {
-        "type": describe.kind(model.record),
-        "instance_id": model.id,
-        "load_time_seconds": round(model.load_seconds, 3),
-        "status": "loaded",
-    }
-    if request.echo_load_config:
-        answer["load_config"] = describe.config(model)
-    return answer

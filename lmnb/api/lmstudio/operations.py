@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lmnb.api.answers import lmstudio, models, server
 from lmnb.api.lmstudio.chat.request import NativeChatRequest
+from lmnb.api.lmstudio.estimate import EstimateRequest
 from lmnb.api.lmstudio.importing import ImportRequest
 from lmnb.api.lmstudio.keys import NewKey
 from lmnb.api.lmstudio.load import LoadRequest
@@ -34,6 +35,13 @@ LMSTUDIO_OPERATIONS = (
         models.ModelLoad,
         LoadRequest,
         streams=True,
+    ),
+    Operation(
+        "post",
+        "/api/v1/models/estimate",
+        "What a load would take",
+        models.ModelEstimate,
+        EstimateRequest,
     ),
     Operation(
         "post",

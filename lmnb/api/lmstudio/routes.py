@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lmnb.api.base import ApiHandler
 from lmnb.api.lmstudio.chat.handler import NativeChatHandler
+from lmnb.api.lmstudio.estimate import EstimateHandler
 from lmnb.api.lmstudio.events import EventsHandler
 from lmnb.api.lmstudio.greeting import GreetingHandler
 from lmnb.api.lmstudio.importing import ImportHandler
@@ -24,6 +25,7 @@ LMSTUDIO_ROUTES: list[tuple[str, type[ApiHandler]]] = [
     (r"/api/v1/chat/?", NativeChatHandler),
     (r"/api/v1/models/?", ModelsHandler),
     (r"/api/v1/models/load/?", LoadHandler),
+    (r"/api/v1/models/estimate/?", EstimateHandler),
     (r"/api/v1/models/unload/?", UnloadHandler),
     (r"/api/v1/models/import/?", ImportHandler),
     (r"/api/v1/models/settings/(.+?)/?", SettingsHandler),

@@ -105,12 +105,13 @@ class Load:
         `any_layers`: with as few layers on GPUs as that takes."""
         most = max(self.model.info.context_length or self.shape.context, CELLS)
         low, high = 0, -(-most // CELLS)
+        middle = high  # all of it is the likeliest
         while low < high:
-            middle = (low + high + 1) // 2
             shape = self.shape.with_context(middle * CELLS)
             if any_layers:
                 shape = replace(shape, gpu_layers=0)
             low, high = (middle, high) if self.fits(shape) else (low, middle - 1)
+            middle = (low + high + 1) // 2
         return min(low * CELLS, most)
 
     def automatic(self) -> tuple[int, int]:

@@ -28,6 +28,8 @@ class Device:
     total: int
     free: int
     shared: bool = False
+    description: str = ""
+    """What it is called in shops."""
 
 
 @dataclass(frozen=True, slots=True)
