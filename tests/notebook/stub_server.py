@@ -88,7 +88,7 @@ class StubServer:
             ("/health", Health),
             ("/api/v1/(models|status)", Facts),
             ("/api/v1/models/(load|unload|import)", Manage),
-            ("/api/v1/models/(resolve|download)", Hub),
+            ("/api/v1/models/(resolve|download|estimate)", Hub),
             ("/api/v1/models/(download)/status/job_1", Hub),
             ("/v1/chat/completions/(input_tokens)", Count),
             ("/v1/(tokenize)", Count),
@@ -188,6 +188,8 @@ class Hub(Handler):
         if what == "resolve":
             facts = {"files": ["tiny.gguf"], "size_bytes": 98e6, "why": [], "certain": True}
             self.finish({"repo": "acme/tiny-GGUF", "quantization": "Q4_K_M", **facts})
+        elif what == "estimate":
+            self.finish({"model": body["model"], "total_bytes": 150_000_000, "fit": "cpu"})
         else:
             self.finish({"job_id": "job_1", "status": "downloading", "total_size_bytes": 98})
 
