@@ -24,6 +24,8 @@ __all__ = ["endpoint", "get", "hub_errors", "offline", "token"]
 
 TIMEOUT = 20.0
 """Seconds without a byte. huggingface_hub's own client would wait for ever."""
+WAIT = 0.5
+"""Seconds before a second try."""
 RETRIED = (500, 502, 503, 504)
 DEFAULT_ENDPOINT = "https://huggingface.co"
 
@@ -63,7 +65,7 @@ def get(path: str, query: Query | str = "", *, about: str) -> tuple[Any, str | N
             headers=build_hf_headers(token=token() or False),
             timeout=TIMEOUT,
             max_retries=2,
-            base_wait_time=0.5,
+            base_wait_time=WAIT,
             retry_on_exceptions=(),
             retry_on_status_codes=RETRIED,
         )
