@@ -71,7 +71,15 @@ def candidates(
         if before and (kind := kind_after(before[-1], CELL_OPTIONS)) in FITTING:
             found = _of_notebook(kind, word, variables())
     else:
-        found = _verb_words(verbs, before, word, names)
+        return following(before, word, verbs, names)
+    return sorted({each for each in found if each.startswith(word)})
+
+
+def following(
+    before: list[str], word: str, verbs: Mapping[str, Verb], names: ModelNames
+) -> list[str]:
+    """What may be written instead of `word`, after the words `before` it."""
+    found = _verb_words(verbs, before, word, names)
     return sorted({each for each in found if each.startswith(word)})
 
 

@@ -18,6 +18,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,48 @@ def find(
         or from_hub(environ)
         or from_serve(directory)
     )
+
+
+def find_for_command() -> Connection:
+    """The server that a command asks: like `find`, and where that finds none, the only notebook
+    server of this user that has lmnb. Raises ServerNotFound, saying what to do."""
+    if connection := find():
+        return connection
+    found = from_notebooks(default_runtime_dir())
+    if len(found) == 1:
+        return found[0]
+    if found:
+        urls = ", ".join(one.base_url for one in found)
+        raise ServerNotFound(f"Which server? Running: {urls}. Say it with `--host URL`.")
+    raise ServerNotFound(
+        "No lmnb server runs. `lmnb serve` starts one; every notebook server with lmnb is one too. "
+        "LMNB_BASE_URL (and LMNB_API_KEY) or `--host URL` names one elsewhere."
+    )
+
+
+def named(host: str) -> Connection:
+    """A server by its address, or by `HOST[:PORT]` as LM Studio's tools say it. Its key is the
+    user's word, or what it wrote for this user's programs."""
+    if "://" not in host:
+        host = f"http://{host}" if urlsplit(f"//{host}").port else f"http://{host}:{LM_STUDIO_PORT}"
+    url = root_of(host)
+    key = os.environ.get("LMNB_API_KEY") or os.environ.get("LM_API_TOKEN")
+    written = {
+        root_of(str(facts.get("url", ""))): str(facts.get("key", ""))
+        for file in default_runtime_dir().glob("lmnb-*.json")
+        if _was_written_by(file, (facts := _read_json(file)).get("pid"))
+    }
+    return Connection(url, key or written.get(url, ""), "--host")
+
+
+def from_notebooks(directory: Path) -> list[Connection]:
+    """This user's notebook servers that have lmnb."""
+    found = []
+    for file in sorted(directory.glob("jpserver-*.json")):
+        if _was_written_by(file, _read_json(file).get("pid")):
+            with suppress(ServerNotFound):
+                found.append(_from_runtime_file(file, {}))
+    return [one for one in found if one is not None]
 
 
 def from_environment(environ: Mapping[str, str]) -> Connection | None:

@@ -35,7 +35,10 @@ class Screen(Protocol):
     """Who can be asked."""
 
     def say(self, text: str) -> None:
-        """A sentence, or a few lines."""
+        """A sentence about what was done, or could be."""
+
+    def write(self, text: str) -> None:
+        """What was asked for, where it is text."""
 
     def show(self, table: Table) -> None:
         """A table."""
@@ -54,6 +57,8 @@ class NotebookScreen:
 
     def say(self, text: str) -> None:
         print(text)
+
+    write = say
 
     def show(self, table: Table) -> None:
         from IPython.display import display
@@ -96,6 +101,9 @@ class TerminalScreen:
 
     def say(self, text: str) -> None:
         print(text, file=self._messages)
+
+    def write(self, text: str) -> None:
+        print(text)
 
     def show(self, table: Table) -> None:
         print(table.to_text())

@@ -31,7 +31,7 @@ def create(client: Client, screen: Screen, arguments: Namespace) -> Any:
     key = client.json("POST", "api/v1/keys", body)
     if arguments.json:
         return JsonDict(key)
-    print(key["key"])
+    screen.write(key["key"])
     screen.say("Keep it: it is not shown again.")
     return None
 

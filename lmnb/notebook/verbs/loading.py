@@ -74,10 +74,10 @@ def estimate(client: Client, screen: Screen, arguments: Namespace) -> Any:
     ]
     if guardrail.get("reason"):
         lines.append(str(guardrail["reason"]))
-    screen.say("\n".join(lines))
+    screen.write("\n".join(lines))
     if arguments.detailed:
         screen.show(_devices(found))
-        screen.say("\n".join(found.get("arithmetic") or ()))
+        screen.write("\n".join(found.get("arithmetic") or ()))
     return None
 
 

@@ -110,7 +110,9 @@ def _capabilities(capabilities: dict[str, Any]) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return UNKNOWN if value in (None, "", [], {}) else str(value)
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or UNKNOWN
+    return UNKNOWN if value in (None, "", {}) else str(value)
 
 
 def find(client: Client, name: str) -> Model:

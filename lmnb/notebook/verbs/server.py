@@ -53,14 +53,14 @@ def server_status(client: Client, screen: Screen, arguments: Namespace) -> Any:
     connection = client.connection
     if arguments.json:
         return JsonDict({**state, "lmnb_url": connection.openai_base_url})
-    screen.say(f"lmnb runs. OpenAI base URL: {connection.openai_base_url}")
+    screen.write(f"lmnb runs. OpenAI base URL: {connection.openai_base_url}")
     if state.get("running"):
-        screen.say(f"The server is running on port {state['port']}: {state['base_url']}v1")
+        screen.write(f"The server is running on port {state['port']}: {state['base_url']}v1")
         screen.say(_who(state, screen.program))
     else:
         why = f" {state['error']}" if state.get("error") else ""
         start = f"`{screen.program} server start` opens LM Studio's port 1234."
-        screen.say(f"The server is not running.{why} {start}")
+        screen.write(f"The server is not running.{why} {start}")
     return None
 
 
@@ -100,7 +100,7 @@ def version(client: None, screen: Screen, arguments: Namespace) -> Any:
     """Which lmnb this is. The server's own is in `status`."""
     if arguments.json:
         return JsonDict(version=__version__)
-    print(f"lmnb {__version__}")
+    screen.write(f"lmnb {__version__}")
     return None
 
 
