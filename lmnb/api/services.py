@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 
 from tornado.ioloop import PeriodicCallback
 
+from lmnb.models.hub import Hub
+from lmnb.service.catalogue import Catalogue
 from lmnb.service.database import Database
+from lmnb.service.downloads import Downloads, most_at_once
 from lmnb.service.estimates import Estimates
 from lmnb.service.keys import Keys
 from lmnb.service.listener import ListenerControl
@@ -81,8 +84,13 @@ class Services:
     notices: Notices = field(init=False)
     settings: Settings = field(init=False)
     estimates: Estimates = field(default_factory=Estimates)
+    hub: Hub = field(default_factory=Hub)
+    catalogue: Catalogue = field(init=False)
+    downloads: Downloads = field(init=False)
     mcp: McpServers = field(default_factory=McpServers)
     activity: Activity = field(default_factory=Activity)
+    patience: float = 1.0
+    """Seconds that a stream waits for a load before it says so. Until then errors have a status."""
     started: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
@@ -92,12 +100,25 @@ class Services:
         self.estimates.loaded = self.manager.loaded
         self.keys = Keys(self.database)
         self.log = self.generations.log
+        self.catalogue = Catalogue(self.hub, self.store, self.estimates.machine.look)
+        self.downloads = Downloads(
+            self.catalogue,
+            self.database,
+            self.notices,
+            limit=most_at_once(),
+            busy=self.activity.busy,
+            key_of=self.store.id_of,
+        )
+
+    async def start(self) -> None:
+        """Go on with what an earlier server left. To be called once, when this one serves."""
+        await self.downloads.recover()
 
     async def close(self) -> None:
         """Unload everything; what was being written says so where it is stored."""
         self.notices.close()
         self.log.close()
-        await self.manager.close()
+        await asyncio.gather(self.manager.close(), self.downloads.close())
         if self.listener is not None:
             await self.listener.close()
         if tasks := [background.task for background in self.runs.values()]:

@@ -25,6 +25,7 @@ from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.notebook import KEYS_SETTING, NotebookHandler
 from lmnb.server.runtime import RuntimeFile
 from lmnb.server.second import SecondListener
+from lmnb.service.downloads import most_at_once
 from lmnb.service.mcp.servers import McpMode
 
 __all__ = ["LMNBApp", "main"]
@@ -98,6 +99,9 @@ class LMNBApp(ExtensionApp):
         help="The only hosts that may be reached for a request (MCP servers, remote images), even "
         "private ones. None: every public one.",
     ).tag(config=True)
+    downloads = Int(help="Models that are fetched at the same time; others wait.", min=1).tag(
+        config=True
+    )
     api_key = Unicode(
         help="A key that opens lmnb's routes besides Jupyter's own. Made up unless it is set."
     ).tag(config=True)
@@ -137,6 +141,10 @@ class LMNBApp(ExtensionApp):
     def _allowed_hosts_default(self) -> list[str]:
         return [*Outside.of().allowed_hosts]
 
+    @default("downloads")
+    def _downloads_default(self) -> int:
+        return most_at_once()
+
     @default("api_key")
     def _api_key_default(self) -> str:
         return os.environ.get("LMNB_API_KEY", "")
@@ -156,6 +164,7 @@ class LMNBApp(ExtensionApp):
             outside=Outside(self.mcp, tuple(self.allowed_hosts)),
             guardrail=self.guardrail,
         )
+        self.services.downloads.limit = self.downloads
         self.key = ServerKey(self.api_key or None)
         self.runtime_file = RuntimeFile()
         self.settings[SETTING] = self.services
@@ -181,6 +190,7 @@ class LMNBApp(ExtensionApp):
         # Without a terminal, Jupyter ends on SIGINT without stopping its extensions.
         atexit.register(self.runtime_file.remove)
 
+        await self.services.start()
         if self.port is not None:
             await self._listen(self.port)
 

@@ -101,6 +101,7 @@ async def serve(options: ServeOptions, factory: EngineFactory = start_engine) ->
             await _until(stopped, services.manager.load(model))
         if not stopped.is_set():
             listener.start()
+            await services.start()
             runtime_file.write(root, gate.keys.server_key.value)
             print(f"lmnb is ready at {root}v1", flush=True)
             _say_who_may_call(options, gate)

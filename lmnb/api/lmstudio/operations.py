@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from lmnb.api.answers import lmstudio, models, server
+from lmnb.api.answers import downloads, lmstudio, models, server
+from lmnb.api.lmstudio.catalogue.routes import CATALOGUE_OPERATIONS
 from lmnb.api.lmstudio.chat.request import NativeChatRequest
+from lmnb.api.lmstudio.downloads import DownloadRequest, JobRequest
 from lmnb.api.lmstudio.estimate import EstimateRequest
 from lmnb.api.lmstudio.importing import ImportRequest
 from lmnb.api.lmstudio.keys import NewKey
@@ -58,6 +60,41 @@ LMSTUDIO_OPERATIONS = (
         ImportRequest,
     ),
     Operation(
+        "post",
+        "/api/v1/models/download",
+        "Fetch a model from the Hub",
+        downloads.DownloadStatus,
+        DownloadRequest,
+    ),
+    Operation("get", "/api/v1/models/download", "All downloads", downloads.DownloadList),
+    Operation(
+        "get",
+        "/api/v1/models/download/status/{job_id}",
+        "How far a download is",
+        downloads.DownloadStatus,
+    ),
+    Operation(
+        "post",
+        "/api/v1/models/download/pause",
+        "Stop a download, and keep what has arrived",
+        downloads.DownloadStatus,
+        JobRequest,
+    ),
+    Operation(
+        "post",
+        "/api/v1/models/download/resume",
+        "Go on with a download",
+        downloads.DownloadStatus,
+        JobRequest,
+    ),
+    Operation(
+        "post",
+        "/api/v1/models/download/cancel",
+        "Stop a download, and delete what has arrived",
+        downloads.DownloadStatus,
+        JobRequest,
+    ),
+    Operation(
         "get", "/api/v1/models/settings/{key}", "How a model is loaded", models.ModelSettings
     ),
     Operation(
@@ -73,6 +110,7 @@ LMSTUDIO_OPERATIONS = (
         "Load a model as the server is set",
         models.ModelSettings,
     ),
+    *CATALOGUE_OPERATIONS,
     Operation("get", "/api/v1/events", "What happens, as it happens", None, endless=True),
     Operation("get", "/api/v1/status", "Server, models, machine", models.Status),
     Operation("get", "/api/v1/server", "Its own port", server.Listener),

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from lmnb.api.base import ApiHandler
+from lmnb.api.lmstudio.catalogue.routes import CATALOGUE_ROUTES
 from lmnb.api.lmstudio.chat.handler import NativeChatHandler
+from lmnb.api.lmstudio.downloads import (
+    CancelHandler,
+    DownloadsHandler,
+    DownloadStatusHandler,
+    PauseHandler,
+    ResumeHandler,
+)
 from lmnb.api.lmstudio.estimate import EstimateHandler
 from lmnb.api.lmstudio.events import EventsHandler
 from lmnb.api.lmstudio.greeting import GreetingHandler
@@ -28,7 +36,13 @@ LMSTUDIO_ROUTES: list[tuple[str, type[ApiHandler]]] = [
     (r"/api/v1/models/estimate/?", EstimateHandler),
     (r"/api/v1/models/unload/?", UnloadHandler),
     (r"/api/v1/models/import/?", ImportHandler),
+    (r"/api/v1/models/download/?", DownloadsHandler),
+    (r"/api/v1/models/download/status/([^/]+)/?", DownloadStatusHandler),
+    (r"/api/v1/models/download/pause/?", PauseHandler),
+    (r"/api/v1/models/download/resume/?", ResumeHandler),
+    (r"/api/v1/models/download/cancel/?", CancelHandler),
     (r"/api/v1/models/settings/(.+?)/?", SettingsHandler),
+    *CATALOGUE_ROUTES,
     (r"/api/v1/events/?", EventsHandler),
     (r"/api/v1/status/?", StatusHandler),
     (r"/api/v1/server/?", ServerHandler),
