@@ -84,6 +84,7 @@ def _value(value: Any) -> Any:
 def build_services(
     *,
     model_path: Sequence[str],
+    read_from: Sequence[str] = (),
     factory: EngineFactory,
     defaults: LoadOptions,
     jit: JitLoading,
@@ -92,7 +93,11 @@ def build_services(
     outside: Outside | None = None,
     guardrail: Guardrail = "balanced",
 ) -> Services:
-    store = ModelStore(default_roots(model_path), import_dir=own_folder())
+    store = ModelStore(
+        default_roots(model_path, read_from=read_from),
+        import_dir=own_folder(),
+        facts=own_folder().with_name("headers.msgpack"),
+    )
     database = Database()
     estimates = Estimates(guardrail=guardrail)
     manager = ModelManager(
