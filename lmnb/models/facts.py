@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -68,7 +69,8 @@ class Facts:
             partial.write_bytes(content)
             os.replace(partial, self._path)
         except OSError:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink()
 
     def _load(self) -> dict[Stamp, ModelInfo | str]:
         if self._facts is None:

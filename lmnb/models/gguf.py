@@ -39,7 +39,8 @@ class ModelInfo:
     """Facts of a model, from the headers of its files. 0, "" and None: the header does not say.
 
     `tool_use`, `reasoning` and `vision` say that the chat template has a place for tools, thoughts
-    and pictures. (To see pictures a model needs its projector besides.)
+    and pictures. (To see pictures a model needs its projector besides; of a projector, `vision` says
+    that it sees, not only hears.)
     """
 
     kind: Kind
@@ -144,7 +145,7 @@ def model_info(headers: Sequence[Header]) -> ModelInfo:
         chat_template=template,
         tool_use=shows_tools(template) or facts.has_tool_template(),
         reasoning=shows_thoughts(template),
-        vision=shows_pictures(template),
+        vision=shows_pictures(template) or facts.says("clip.has_vision_encoder"),
         fill_in_the_middle=facts.has_fill_in_marks(),
         file_type=facts.file_type(),
         split_count=facts.whole("split.count") or 1,
@@ -171,6 +172,9 @@ class _Facts:
     def number(self, key: str) -> int:
         """Of the architecture's own keys: `llama.block_count` for `block_count`."""
         return self.whole(f"{self.architecture}.{key}")
+
+    def says(self, key: str) -> bool:
+        return self.header.metadata.get(key) is True
 
     def length(self, key: str) -> int:
         value = self.header.metadata.get(key)
