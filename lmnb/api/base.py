@@ -135,6 +135,10 @@ class ApiHandler(web.RequestHandler):
                 code="missing_permission",
             )
 
+    def keep_alive(self, text: str) -> bytes:
+        """Sent while a stream waits for something that can be told in words."""
+        return f": {text}\n\n".encode()
+
     # -- in and out
 
     async def read(self, model: type[BodyT]) -> BodyT:

@@ -64,8 +64,8 @@ class EventStream:
         self._waiting.append(events)
 
     def comment(self, text: str) -> None:
-        """A line that clients skip: it shows proxies, and people who look, that we are alive."""
-        self.send(f": {text}\n\n".encode())
+        """What clients skip: it shows proxies, and people who look, that we are alive."""
+        self.send(self._handler.keep_alive(text))
 
     def fail(self, error: LmnbError) -> None:
         """The end of a stream that cannot go on, where SDKs look for it."""

@@ -29,6 +29,9 @@ class AnthropicHandler(ApiHandler):
     error_event = "error"
     ping = PING
 
+    def keep_alive(self, text: str) -> bytes:
+        return PING
+
     def set_default_headers(self) -> None:
         super().set_default_headers()
         self.set_header("request-id", self.request_id)

@@ -69,7 +69,8 @@ class LoadHandler(ApiHandler):
             load.add_done_callback(lambda _: loading.steps.put_nowait(None))
             try:
                 # An error that comes before any progress still has a status of its own.
-                first = await loading.begun() if request.stream else None
+                patience = self.services.patience
+                first = await loading.begun(patience) if request.stream else None
                 if first is None:
                     self.reply(await self._loaded(await load, request))
                 else:
@@ -135,8 +136,11 @@ class Loading:
     def chosen(self, identifier: str) -> None:
         self.identifier = identifier
 
-    async def begun(self) -> float | None:
-        """The first step of progress beyond the wait for its turn. None: it ended before."""
-        while (step := await self.steps.get()) == 0.0:
-            pass
+    async def begun(self, patience: float) -> float | None:
+        """The first step of progress, of those after the wait for its turn if that takes no more
+        than `patience` seconds. None: it ended before."""
+        step = await self.steps.get()
+        if step == 0.0:
+            with contextlib.suppress(TimeoutError):
+                step = await asyncio.wait_for(self.steps.get(), patience)
         return step

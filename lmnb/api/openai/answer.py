@@ -9,9 +9,11 @@ from typing import Any, Protocol
 
 from lmnb.api.base import ApiHandler
 from lmnb.api.sse import EventStream
+from lmnb.api.starting import Starting
 from lmnb.errors import LmnbError
 from lmnb.service.events import GenerationEvent, Progress
-from lmnb.service.generation import Generation
+from lmnb.service.generation import Generation, Generations
+from lmnb.service.manager import ProgressCallback
 from lmnb.service.request import GenerationRequest
 
 __all__ = ["Dialect", "answer"]
@@ -44,26 +46,32 @@ class Dialect(Protocol):
 async def answer(
     handler: ApiHandler, requests: Sequence[GenerationRequest], dialect: Dialect, *, stream: bool
 ) -> None:
-    """Errors known before the first token are raised here, before anything is sent."""
-    with handler.services.activity.busy():
-        generations = await _start(handler, requests)
-        dialect.begin(generations[0])
+    """Errors known before the first token are raised here, before anything is sent; unless a model
+    has to be loaded for a stream and takes its time, which is answered with keep-alives."""
+    services = handler.services
+    with services.activity.busy():
+        starting = Starting(lambda progress: _start(services.generations, requests, progress))
         try:
             if stream:
-                await _stream(handler, generations, dialect)
+                if await starting.soon(services.patience):
+                    await starting.result()
+                await _stream(handler, starting, dialect)
             else:
-                for index, generation in enumerate(generations):
-                    async for event in generation:
-                        dialect.collect(index, event)
+                await _collect(await starting.result(), dialect)
                 handler.reply(dialect.whole())
         finally:
-            for generation in generations:
+            for generation in starting.end() or ():
                 generation.cancel()
 
 
-async def _start(handler: ApiHandler, requests: Sequence[GenerationRequest]) -> list[Generation]:
+async def _start(
+    generations: Generations, requests: Sequence[GenerationRequest], progress: ProgressCallback
+) -> list[Generation]:
     """All, or none: when one is refused, the others are cancelled."""
-    start = handler.services.generations.start
+
+    def start(request: GenerationRequest) -> Coroutine[Any, Any, Generation]:
+        return generations.start(request, progress=progress)
+
     if len(requests) == 1:
         return [await start(requests[0])]
     tasks = [asyncio.ensure_future(start(request)) for request in requests]
@@ -78,7 +86,16 @@ async def _start(handler: ApiHandler, requests: Sequence[GenerationRequest]) -> 
         raise
 
 
-async def _stream(handler: ApiHandler, generations: Sequence[Generation], dialect: Dialect) -> None:
+async def _collect(generations: Sequence[Generation], dialect: Dialect) -> None:
+    dialect.begin(generations[0])
+    for index, generation in enumerate(generations):
+        async for event in generation:
+            dialect.collect(index, event)
+
+
+async def _stream(
+    handler: ApiHandler, starting: Starting[list[Generation]], dialect: Dialect
+) -> None:
     async with EventStream(handler) as events:
 
         async def write(index: int, generation: Generation) -> None:
@@ -91,6 +108,10 @@ async def _stream(handler: ApiHandler, generations: Sequence[Generation], dialec
                 await events.ready()
 
         try:
+            async for done in starting.steps(handler.services.patience):
+                events.comment(f"loading model {done:.0%}")
+            generations = await starting.result()
+            dialect.begin(generations[0])
             if len(generations) == 1:
                 await write(0, generations[0])
             else:

@@ -29,10 +29,11 @@ class ResponsesHandler(ResponsesSocket):
                 await self._in_foreground(run)
 
     async def _in_foreground(self, run: Run) -> None:
-        await run.begin()
         if run.request.stream:
+            await run.begin_soon()
             await send_events(self, run.stream())
             return
+        await run.begin()
         async with aclosing(run.events()) as events:
             async for _ in events:
                 pass

@@ -7,6 +7,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 
 from lmnb.api.openai.responses.context import Context, Memory, find_context
 from lmnb.api.openai.responses.request import ResponseRequest
@@ -14,13 +15,22 @@ from lmnb.api.openai.responses.resource import new_response, usage_json
 from lmnb.api.openai.responses.truncation import start
 from lmnb.api.openai.responses.writer import Event, Writer
 from lmnb.api.services import Services
+from lmnb.api.starting import Starting
 from lmnb.errors import LmnbError
 from lmnb.service.events import Progress, Usage
 from lmnb.service.generation import Generation
+from lmnb.service.manager import ProgressCallback
 
-__all__ = ["Run"]
+__all__ = ["Loading", "Run"]
 
 log = logging.getLogger("lmnb.api")
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """The model is being loaded: 0.0 to 1.0."""
+
+    done: float
 
 
 class Run:
@@ -36,6 +46,7 @@ class Run:
         self._memory = memory
         self._writer: Writer | None = None
         self._generation: Generation | None = None
+        self._starting: Starting[Generation | None] | None = None
 
     async def prepare(self) -> None:
         """Find the context. Raises what is wrong with it."""
@@ -44,11 +55,25 @@ class Run:
 
     async def begin(self) -> None:
         """Start the generation. Raises everything that can be known before the first token."""
+        self._generation = await self._start().result()
+        if self._generation is not None:
+            self.resource["model"] = self._generation.model
+
+    async def begin_soon(self) -> None:
+        """`begin`, unless a model has to be loaded and takes its time: that is left to `events`."""
+        if await self._start().soon(self.services.patience):
+            await self.begin()
+
+    def _start(self) -> Starting[Generation | None]:
+        if self._starting is None:
+            self._starting = Starting(self._generate)
+        return self._starting
+
+    async def _generate(self, progress: ProgressCallback) -> Generation | None:
         if not self.request.generate:
-            return
+            return None
         generations = self.services.generations
-        self._generation = await start(generations, self.request, self.context.items)
-        self.resource["model"] = self._generation.model
+        return await start(generations, self.request, self.context.items, progress)
 
     @property
     def writer(self) -> Writer:
@@ -61,13 +86,14 @@ class Run:
             )
         return self._writer
 
-    async def events(self) -> AsyncGenerator[Event | Progress, None]:
+    async def events(self) -> AsyncGenerator[Event | Progress | Loading, None]:
         """To the end. Leaving early ends the generation."""
         for said in self.writer.opening():
             yield said
         try:
-            if self._generation is None:
-                await self.begin()
+            async for done in self._start().steps(self.services.patience):
+                yield Loading(done)
+            await self.begin()
             if self._generation is None:
                 self._finish_ungenerated()
             else:
@@ -77,14 +103,14 @@ class Run:
                     for said in self.writer.write(event):
                         yield said
         finally:
-            if self._generation is not None:
-                self._generation.cancel()
+            if generation := self._start().end():
+                generation.cancel()
         closing = self.writer.closing()
         await self.save()
         for said in closing:
             yield said
 
-    async def stream(self) -> AsyncGenerator[Event | Progress, None]:
+    async def stream(self) -> AsyncGenerator[Event | Progress | Loading, None]:
         """The events, those of a failure included."""
         try:
             async for event in self.events():

@@ -9,6 +9,7 @@ from lmnb.api.openai.responses.messages import to_messages
 from lmnb.api.openai.responses.request import ResponseRequest
 from lmnb.errors import ContextLengthExceeded
 from lmnb.service.generation import Generation, Generations
+from lmnb.service.manager import ProgressCallback
 
 __all__ = ["start", "without_oldest_turn"]
 
@@ -16,14 +17,17 @@ Item = dict[str, Any]
 
 
 async def start(
-    generations: Generations, request: ResponseRequest, items: Sequence[Item]
+    generations: Generations,
+    request: ResponseRequest,
+    items: Sequence[Item],
+    progress: ProgressCallback | None = None,
 ) -> Generation:
     """Raises ContextLengthExceeded when nothing may be, or is left to be, dropped."""
     instructions = request.instruction_items()
     while True:
         messages = to_messages([*instructions, *items])
         try:
-            return await generations.start(request.generation(messages))
+            return await generations.start(request.generation(messages), progress=progress)
         except ContextLengthExceeded:
             shorter = without_oldest_turn(items)
             if request.truncation != "auto" or shorter is None:
