@@ -28,9 +28,19 @@ if TYPE_CHECKING:
     from lmnb.notebook.api.mapping import amap, map  # noqa: A004 - as `lmnb.map`
     from lmnb.notebook.sdk import async_client, client
     from lmnb.notebook.widgets.chat import Chat
+    from lmnb.notebook.widgets.compare import Compare
+    from lmnb.notebook.widgets.loader import Loader
+    from lmnb.notebook.widgets.search import Search
+    from lmnb.notebook.widgets.studio import Studio
+    from lmnb.notebook.widgets.tokens import Tokens
 
 __all__ = [
     "Chat",
+    "Compare",
+    "Loader",
+    "Search",
+    "Studio",
+    "Tokens",
     "__version__",
     "achat",
     "adownload",
@@ -64,6 +74,11 @@ _HOMES = {
         "models load unload estimate download amodels aload aunload aestimate adownload"
     ),
     "lmnb.notebook.widgets.chat": "Chat",
+    "lmnb.notebook.widgets.compare": "Compare",
+    "lmnb.notebook.widgets.loader": "Loader",
+    "lmnb.notebook.widgets.search": "Search",
+    "lmnb.notebook.widgets.studio": "Studio",
+    "lmnb.notebook.widgets.tokens": "Tokens",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 

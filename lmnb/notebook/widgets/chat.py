@@ -58,7 +58,7 @@ class Chat(Kept, anywidget.AnyWidget):
         self._loop = loop
         self._running: Future[None] | None = None
         self.on_msg(self._heard)
-        loop.run(self._look())
+        self.refresh()
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -84,6 +84,10 @@ class Chat(Kept, anywidget.AnyWidget):
             self.meter, self.error = {}, ""
             self._show()
 
+    def refresh(self) -> None:
+        """Models may have come or gone."""
+        self._loop.run(self._look())
+
     def transcript(self) -> str:
         """The branch that shows, as Markdown."""
         names = {"user": "You", "assistant": "Answer"}
@@ -107,7 +111,7 @@ class Chat(Kept, anywidget.AnyWidget):
         if kind == "stop":
             self.stop()
         elif kind == "look":
-            self._loop.run(self._look())
+            self.refresh()
         elif kind == "cells":
             self.send({"kind": "cells", "cells": to_cells(self._tree.path(), self.system)})
         elif not self.busy:
@@ -208,7 +212,7 @@ class Chat(Kept, anywidget.AnyWidget):
         self._show()
         self.busy = False
         self.keep()
-        self._loop.run(self._look())
+        self.refresh()
 
     # -- what shows ---------------------------------------------------------------------------
 

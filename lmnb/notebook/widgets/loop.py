@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from lmnb.notebook.async_client import AsyncClient
+from lmnb.notebook.client import Client
 from lmnb.notebook.session import Session, session
 
 T = TypeVar("T")
@@ -40,6 +41,10 @@ class Loop:
                 await self._client.__aexit__()
             self._client = AsyncClient(connection)
         return self._client
+
+    async def blocking(self, work: Callable[[Client], T]) -> T:
+        """What `work` gives, in a thread, with the client that waits."""
+        return await asyncio.to_thread(lambda: work(self._session.client()))
 
 
 loop = Loop()
