@@ -43,7 +43,6 @@ class Tokens(Panel):
             step=0.1,
             description="Temperature",
             style={"description_width": "initial"},
-            style={"description_width": "initial"},
         )
         self.longest = IntSlider(value=max_tokens, min=1, max=400, description="Tokens")
         self.go = Button(description="Ask", tooltip="Ask, and look closely", button_style="primary")
