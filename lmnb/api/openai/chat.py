@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
-import time
-from typing import Any
-
-import msgspec
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.openai.answer import answer
 from lmnb.api.openai.chat_request import ChatRequest
+from lmnb.api.openai.choices import ChoicesWriter
 from lmnb.api.openai.tool_calls import ToolCalls
-from lmnb.api.openai.usage import Figures, add_usage, chat_logprobs, timings, usage_json
-from lmnb.api.sse import DONE
-from lmnb.api.sse import event as sse
+from lmnb.api.openai.usage import Figures, add_usage, chat_logprobs, timings
 from lmnb.engine.events import TokenLogprob
-from lmnb.service.events import (
-    Finished,
-    GenerationEvent,
-    ReasoningDelta,
-    TextDelta,
-    ToolCallDelta,
-    Usage,
-)
-from lmnb.service.generation import Generation
+from lmnb.service.events import GenerationEvent, ReasoningDelta, ToolCallDelta, Usage
 
 __all__ = ["ChatCompletionsHandler"]
-
-encode = msgspec.json.encode
-FINISH = {"cancelled": "stop"}
 
 
 class ChatCompletionsHandler(ApiHandler):
@@ -44,107 +29,56 @@ class ChatCompletionsHandler(ApiHandler):
         await answer(self, request.choices(), writer, stream=request.stream)
 
 
-class ChatWriter:
-    """Writes events as chat completions: chunks of a stream, or one whole answer."""
+class ChatWriter(ChoicesWriter):
+    """Choices are messages, with reasoning and calls of tools."""
+
+    prefix = "chatcmpl"
+    chunk_object, whole_object = "chat.completion.chunk", "chat.completion"
+    end: ClassVar[dict[str, Any]] = {"delta": {}}
 
     def __init__(self, request: ChatRequest, figures: Figures) -> None:
-        self._figures = figures
-        self._logprobs = request.logprobs
-        self._include_usage = request.stream_options.include_usage
-        self._finished: dict[int, Finished] = {}
-        self._text: list[list[str]] = [[] for _ in range(request.n)]
+        super().__init__(
+            request.n,
+            logprobs=request.logprobs,
+            include_usage=request.stream_options.include_usage,
+            figures=figures,
+        )
         self._reasoning: list[list[str]] = [[] for _ in range(request.n)]
-        self._tokens: list[list[TokenLogprob]] = [[] for _ in range(request.n)]
         self._calls = [ToolCalls(request.legacy) for _ in range(request.n)]
-        self._head: dict[str, Any] = {}
-        self._frames: list[tuple[bytes, bytes]] = []
 
-    def begin(self, generation: Generation) -> None:
-        self._model = generation.loaded
-        self._head = {
-            "id": f"chatcmpl-{secrets.token_hex(12)}",
-            "created": int(time.time()),
-            "model": generation.model,
-        }
-        # A plain token is the common chunk: everything around its text is made once.
-        mark = "\0"
-        for index in range(len(self._text)):
-            before, after = self._chunk(index, {"content": mark}).split(encode(mark))
-            self._frames.append((before, after))
+    def said(self, text: str) -> dict[str, Any]:
+        return {"delta": {"content": text}}
 
-    # -- streamed
+    def logprobs(self, index: int, tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
+        return chat_logprobs(tokens)
+
+    def usage(self) -> Usage:
+        return add_usage((0, finished.usage) for finished in self._finished.values())
+
+    def reason(self, index: int) -> str:
+        reason = super().reason(index)
+        return self._calls[index].finish_reason if reason == "tool_calls" else reason
 
     def opening(self, index: int) -> bytes:
-        return self._chunk(index, {"role": "assistant", "content": ""})
+        return self.write(index, {"delta": {"role": "assistant", "content": ""}})
 
     def chunk(self, index: int, event: GenerationEvent) -> bytes:
-        if type(event) is TextDelta:
-            if event.logprobs and self._logprobs:
-                return self._chunk(
-                    index, {"content": event.text}, logprobs=chat_logprobs(event.logprobs)
-                )
-            if not event.text:
-                return b""
-            before, after = self._frames[index]
-            return before + encode(event.text) + after
         if type(event) is ReasoningDelta:
-            return self._chunk(index, _reasoning(event.text)) if event.text else b""
+            return self.write(index, {"delta": _reasoning(event.text)}) if event.text else b""
         if type(event) is ToolCallDelta:
-            return self._chunk(index, self._calls[index].delta(event))
-        if type(event) is Finished:
-            self._finished[index] = event
-            reason = self._reason(index)
-            return self._chunk(index, {}, reason=reason, **self._figures(self._model, event))
-        return b""
-
-    def closing(self) -> bytes:
-        if not self._include_usage:
-            return DONE
-        last = {
-            **self._head,
-            "object": "chat.completion.chunk",
-            "choices": [],
-            "usage": usage_json(self._usage()),
-            **self._figures(self._model, self._finished[0]),
-        }
-        return sse(last) + DONE
-
-    def _chunk(
-        self,
-        index: int,
-        delta: dict[str, Any],
-        *,
-        logprobs: dict[str, Any] | None = None,
-        reason: str | None = None,
-        **figures: Any,
-    ) -> bytes:
-        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
-        chunk = {**self._head, "object": "chat.completion.chunk", "choices": [choice]}
-        if self._include_usage:
-            chunk["usage"] = None
-        return sse({**chunk, **figures})
-
-    # -- whole
+            return self.write(index, {"delta": self._calls[index].delta(event)})
+        return super().chunk(index, event)
 
     def collect(self, index: int, event: GenerationEvent) -> None:
-        if isinstance(event, TextDelta):
-            self._text[index].append(event.text)
-            self._tokens[index].extend(event.logprobs)
-        elif isinstance(event, ReasoningDelta):
+        if isinstance(event, ReasoningDelta):
             self._reasoning[index].append(event.text)
         elif isinstance(event, ToolCallDelta):
             self._calls[index].collect(event)
-        elif isinstance(event, Finished):
-            self._finished[index] = event
+        else:
+            super().collect(index, event)
 
-    def whole(self) -> dict[str, Any]:
-        return {
-            **self._head,
-            "object": "chat.completion",
-            "choices": [self._choice(index) for index in range(len(self._text))],
-            "usage": usage_json(self._usage()),
-            **self._figures(self._model, self._finished[0]),
-        }
+    def choices(self) -> list[dict[str, Any]]:
+        return [self._choice(index) for index in range(len(self._text))]
 
     def _choice(self, index: int) -> dict[str, Any]:
         calls = self._calls[index].message()
@@ -159,18 +93,9 @@ class ChatWriter:
         return {
             "index": index,
             "message": message,
-            "logprobs": chat_logprobs(self._tokens[index]) if self._logprobs else None,
-            "finish_reason": self._reason(index),
+            "logprobs": chat_logprobs(self._tokens[index]) if self._wants_logprobs else None,
+            "finish_reason": self.reason(index),
         }
-
-    def _reason(self, index: int) -> str:
-        reason = self._finished[index].reason
-        if reason == "tool_calls":
-            return self._calls[index].finish_reason
-        return FINISH.get(reason, reason)
-
-    def _usage(self) -> Usage:
-        return add_usage((0, finished.usage) for finished in self._finished.values())
 
 
 def _reasoning(text: str) -> dict[str, str]:

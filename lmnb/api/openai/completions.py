@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Sequence
-from typing import Any
-
-import msgspec
+from typing import Any, ClassVar
 
 from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.openai.answer import answer
+from lmnb.api.openai.choices import ChoicesWriter
 from lmnb.api.openai.completion_request import CompletionRequest
 from lmnb.api.openai.legacy_logprobs import LegacyLogprobs, mean_logprob
-from lmnb.api.openai.usage import Figures, add_usage, timings, usage_json
-from lmnb.api.sse import DONE
-from lmnb.api.sse import event as sse
+from lmnb.api.openai.usage import Figures, add_usage, timings
 from lmnb.engine.events import TokenLogprob
-from lmnb.service.events import Finished, GenerationEvent, PromptScored, TextDelta, Usage
-from lmnb.service.generation import Generation
+from lmnb.service.events import GenerationEvent, PromptScored, Usage
 
 __all__ = ["CompletionsHandler"]
-
-encode = msgspec.json.encode
-FINISH = {"cancelled": "stop"}
 
 
 class CompletionsHandler(ApiHandler):
@@ -46,102 +37,55 @@ class CompletionsHandler(ApiHandler):
         return [await model.engine.detokenize(prompt) for prompt in request.prompt]
 
 
-class CompletionWriter:
-    """Writes events as text completions: chunks of a stream, or one whole answer."""
+class CompletionWriter(ChoicesWriter):
+    """Choices are texts: the prompt's echo, if that is asked for, and what follows it."""
+
+    prefix = "cmpl"
+    chunk_object = whole_object = "text_completion"
+    end: ClassVar[dict[str, Any]] = {"text": ""}
 
     def __init__(self, request: CompletionRequest, echoed: list[str], figures: Figures) -> None:
-        self._figures = figures
         self._n = request.n
         self._candidates = request.candidates
         self._scores_prompt = request.scores_prompt
-        self._with_logprobs = request.logprobs is not None
-        self._include_usage = request.stream_options.include_usage
         self._echoed = [text for text in echoed for _ in range(self._candidates)]
-        self._text = [[text] for text in self._echoed]
+        super().__init__(
+            len(self._echoed),
+            logprobs=request.logprobs is not None,
+            include_usage=request.stream_options.include_usage,
+            figures=figures,
+        )
         self._given = [prompt for prompt in request.prompt for _ in range(self._candidates)]
         self._prompts: dict[int, tuple[TokenLogprob, ...]] = {}
-        self._tokens: list[list[TokenLogprob]] = [[] for _ in self._echoed]
         self._logprobs = [LegacyLogprobs() for _ in self._echoed]
-        self._finished: dict[int, Finished] = {}
-        self._head: dict[str, Any] = {}
-        self._frames: list[tuple[bytes, bytes]] = []
 
-    def begin(self, generation: Generation) -> None:
-        self._model = generation.loaded
-        self._head = {
-            "id": f"cmpl-{secrets.token_hex(12)}",
-            "object": "text_completion",
-            "created": int(time.time()),
-            "model": generation.model,
-        }
-        mark = "\0"
-        for index in range(len(self._text)):
-            before, after = self._chunk(index, mark).split(encode(mark))
-            self._frames.append((before, after))
+    def said(self, text: str) -> dict[str, Any]:
+        return {"text": text}
 
-    # -- streamed
+    def logprobs(self, index: int, tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
+        return self._logprobs[index].write(tokens)
+
+    def usage(self) -> Usage:
+        return add_usage((i // self._candidates, one.usage) for i, one in self._finished.items())
 
     def opening(self, index: int) -> bytes:
         text = self._echoed[index]
-        return self._chunk(index, text) if text and not self._scores_prompt else b""
+        return self.write(index, self.said(text)) if text and not self._scores_prompt else b""
 
     def chunk(self, index: int, event: GenerationEvent) -> bytes:
-        if type(event) is TextDelta:
-            if self._with_logprobs and event.logprobs:
-                logprobs = self._logprobs[index].write(event.logprobs)
-                return self._chunk(index, event.text, logprobs=logprobs)
-            if not event.text:
-                return b""
-            before, after = self._frames[index]
-            return before + encode(event.text) + after
         if type(event) is PromptScored:
             logprobs = self._prompt_arrays(index, event.tokens)
-            return self._chunk(index, self._echoed[index], logprobs=logprobs)
-        if type(event) is Finished:
-            self._finished[index] = event
-            reason = FINISH.get(event.reason, event.reason)
-            return self._chunk(index, "", reason=reason, **self._figures(self._model, event))
-        return b""
-
-    def closing(self) -> bytes:
-        if not self._include_usage:
-            return DONE
-        last = {"choices": [], "usage": usage_json(self._usage())}
-        return sse({**self._head, **last, **self._figures(self._model, self._finished[0])}) + DONE
-
-    def _chunk(
-        self,
-        index: int,
-        text: str,
-        *,
-        logprobs: dict[str, Any] | None = None,
-        reason: str | None = None,
-        **figures: Any,
-    ) -> bytes:
-        choice = {"text": text, "index": index, "logprobs": logprobs, "finish_reason": reason}
-        chunk = {**self._head, "choices": [choice]}
-        if self._include_usage:
-            chunk["usage"] = None
-        return sse({**chunk, **figures})
-
-    # -- whole
+            return self.write(index, self.said(self._echoed[index]), logprobs=logprobs)
+        return super().chunk(index, event)
 
     def collect(self, index: int, event: GenerationEvent) -> None:
-        if isinstance(event, TextDelta):
-            self._text[index].append(event.text)
-            self._tokens[index].extend(event.logprobs)
-        elif isinstance(event, PromptScored):
+        if isinstance(event, PromptScored):
             self._prompts[index] = event.tokens
-        elif isinstance(event, Finished):
-            self._finished[index] = event
+        else:
+            super().collect(index, event)
 
-    def whole(self) -> dict[str, Any]:
-        return {
-            **self._head,
-            "choices": [self._choice(*numbered) for numbered in enumerate(self._best())],
-            "usage": usage_json(self._usage()),
-            **self._figures(self._model, self._finished[0]),
-        }
+    def choices(self) -> list[dict[str, Any]]:
+        return [self._choice(*numbered) for numbered in enumerate(self._best())]
 
     def _best(self) -> list[int]:
         """The `n` best candidates of each prompt, those with the likeliest tokens first."""
@@ -155,12 +99,11 @@ class CompletionWriter:
         return best
 
     def _choice(self, number: int, index: int) -> dict[str, Any]:
-        reason = self._finished[index].reason
         return {
-            "text": "".join(self._text[index]),
+            "text": self._echoed[index] + "".join(self._text[index]),
             "index": number,
-            "logprobs": self._arrays(index) if self._with_logprobs else None,
-            "finish_reason": FINISH.get(reason, reason),
+            "logprobs": self._arrays(index) if self._wants_logprobs else None,
+            "finish_reason": self.reason(index),
         }
 
     def _arrays(self, index: int) -> dict[str, Any]:
@@ -171,6 +114,3 @@ class CompletionWriter:
     def _prompt_arrays(self, index: int, tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
         given = self._given[index]
         return self._logprobs[index].prompt(tokens, given if isinstance(given, str) else None)
-
-    def _usage(self) -> Usage:
-        return add_usage((i // self._candidates, one.usage) for i, one in self._finished.items())
