@@ -111,11 +111,11 @@ def _read(reader: Reader) -> Header:
     for _ in range(metadata_count):
         key = reader.string(MAX_KEY_BYTES, "a key")
         if not key or key in metadata:
-            raise InvalidGGUF(f"key {key!r} is empty or given twice")
+            raise InvalidGGUF(f"key {_shown(key)} is empty or given twice")
         metadata[key] = _read_value(reader, key)
     alignment = metadata.get("general.alignment", 32)
     if not isinstance(alignment, int) or alignment < 1 or alignment & (alignment - 1):
-        raise InvalidGGUF(f"alignment {alignment!r} is not a power of two")
+        raise InvalidGGUF(f"alignment {_shown(alignment)} is not a power of two")
     tensors = _read_tensors(reader, tensor_count, alignment)
     data_offset = _align(reader.position, alignment)
     end = data_offset + (tensors[-1].offset + tensors[-1].size if tensors else 0)
@@ -152,23 +152,31 @@ def _read_value(reader: Reader, key: str) -> Value:
         kind, count = reader.u32(), reader.u64()
         if kind == _STRING:
             start = reader.position
-            reader.skip_strings(count, key)
+            reader.skip_strings(count, _shown(key))
             marks = reader.find(start, FILL_IN_MARKS) if key == VOCABULARY else frozenset()
             return Array(count, marks=marks)
         if kind in _SCALARS:
             scalar = _SCALARS[kind]
             if count > reader.left // scalar.size:
-                raise InvalidGGUF(f"{key} claims {count} values, more than the file can hold")
+                raise InvalidGGUF(
+                    f"{_shown(key)} claims {count} values, more than the file can hold"
+                )
             if count > MAX_KEPT_NUMBERS:
                 reader.skip(count * scalar.size)
                 return Array(count)
             raw = reader.keep(count * scalar.size)
             return Array(count, tuple(value for (value,) in scalar.iter_unpack(raw)))
-        raise InvalidGGUF(f"{key} is an array of unknown type {kind} (arrays do not nest)")
+        raise InvalidGGUF(f"{_shown(key)} is an array of unknown type {kind} (arrays do not nest)")
     if kind not in _SCALARS:
-        raise InvalidGGUF(f"{key} has unknown type {kind}")
+        raise InvalidGGUF(f"{_shown(key)} has unknown type {kind}")
     value: int | float | bool = _SCALARS[kind].unpack(reader.take(_SCALARS[kind].size))[0]
     return value
+
+
+def _shown(value: object) -> str:
+    """For a message: a key may have 65,535 bytes, and any character."""
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) < 100 and text.isprintable() else f"{text[:80]!r}..."
 
 
 def _read_tensors(reader: Reader, count: int, alignment: int) -> tuple[Tensor, ...]:

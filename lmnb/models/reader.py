@@ -15,7 +15,8 @@ MAX_ARRAY_STRINGS = 1 << 21
 MAX_KEPT_STRING = 1 << 20
 """Longer strings are skipped. The longest chat templates have some 30,000 characters."""
 MAX_KEPT_BYTES = 1 << 23
-MAX_READ = 1 << 28
+MAX_READ = 1 << 26
+"""Bytes. The largest vocabularies take some 20 MB."""
 WINDOW = 1 << 20
 
 _U64 = struct.Struct("<Q")

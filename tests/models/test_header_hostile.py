@@ -123,3 +123,23 @@ def test_strings_far_apart_do_not_have_the_whole_file_read(tmp_path: Path) -> No
     with pytest.raises(InvalidGGUF, match="larger header"):
         read_header(path)
     assert time.perf_counter() - started < 2
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        [raw.entry("k" * 60_000, 99, b"")],
+        [raw.array("\x1b[2J" * 10_000, raw.ARRAY, 1, b"")],
+        [raw.array("k" * 60_000, raw.STRING, 2**40, b"")],
+        [raw.string("k" * 60_000, ""), raw.string("k" * 60_000, "")],
+        [raw.string("general.alignment", "a" * 1_000_000)],
+    ],
+)
+def test_a_reason_is_short_and_printable_whatever_the_keys(
+    metadata: list[bytes], tmp_path: Path
+) -> None:
+    path = raw.put(tmp_path / "m.gguf", raw.gguf(metadata))
+    with pytest.raises(InvalidGGUF) as caught:
+        read_header(path)
+    assert len(caught.value.message) < 250
+    assert caught.value.message.isprintable()
