@@ -11,6 +11,7 @@ import pytest
 
 from tests.notebook.kernels import ISOLATED, ROOT
 from tests.notebook.stub_server import KEY, StubServer
+from tests.notebook.test_cell_tools import call
 
 pexpect = pytest.importorskip("pexpect")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pexpect needs a Unix terminal")
@@ -41,6 +42,27 @@ def test_an_answer_is_plain_text_followed_by_its_facts(environ: dict[str, str]) 
     facts = "[50 tokens/s · first token 0.12 s · context 12 / 4,096 · tiny]"
     assert ran.stdout.startswith(f"Hello there.\n\n{facts}\nHELLO THERE.\n")
     assert "\x1b" not in ran.stdout
+
+
+def test_thinking_stands_between_marks(environ: dict[str, str], stub: StubServer) -> None:
+    stub.answer = [{"reasoning_content": "Let me"}, {"reasoning_content": " see."}, "Four."]
+    ran = ipython("%load_ext lmnb\nget_ipython().run_cell_magic('lms', '', '2+2?')", environ)
+    assert ran.stdout.startswith("[thinking]\nLet me see.\n[/thinking]\n\nFour.\n\n[")
+
+
+def test_a_comparison_is_shown_one_after_the_other(environ: dict[str, str]) -> None:
+    code = "%load_ext lmnb\nget_ipython().run_cell_magic('lms', '--compare a,b', 'hi')"
+    ran = ipython(code, environ)
+    assert ran.stdout.startswith("== a ==\nHello there.\n[50 tokens/s")
+    assert "\n\n== b ==\nHello there.\n" in ran.stdout
+
+
+def test_a_script_prints_nothing_of_its_own(environ: dict[str, str]) -> None:
+    code = "import lmnb; print(lmnb.chat('hi')); print(len(lmnb.map(['a'], '{}')))"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60
+    )
+    assert (ran.stdout, ran.stderr) == ("Hello there.\n1\n", "")
 
 
 def test_tables_and_json_are_text(environ: dict[str, str]) -> None:
@@ -115,5 +137,27 @@ def test_control_c_in_a_terminal_keeps_the_text(environ: dict[str, str], stub: S
     child.expect("In \\[3\\]")
     assert "Traceback" not in child.before
     assert stub.client_left.wait(2)
+    child.sendline("exit")
+    child.expect(pexpect.EOF)
+
+
+def test_in_a_terminal_the_person_is_asked_before_a_tool_runs(
+    environ: dict[str, str], stub: StubServer
+) -> None:
+    stub.answers = [[call("{}", "now"), {"finish_reason": "tool_calls"}], ["Noon."]]
+    command = ["-m", "IPython", "--no-banner", "--simple-prompt", "--colors=nocolor"]
+    child = pexpect.spawn(sys.executable, command, env=environ, timeout=30, encoding="utf-8")
+    child.expect("In \\[1\\]")
+    child.sendline("%load_ext lmnb")
+    child.expect("In \\[2\\]")
+    child.sendline("now = lambda: 12; now.__name__ = 'now'")
+    child.expect("In \\[3\\]")
+    child.sendline("get_ipython().run_cell_magic('lms', '--tools now', 'When?')")
+    child.expect("The model wants to run now\\(\\)")
+    child.sendline("y")
+    child.expect("→ now\\(\\)")
+    child.expect("← 12")
+    child.expect("Noon.")
+    child.expect("In \\[4\\]")
     child.sendline("exit")
     child.expect(pexpect.EOF)
