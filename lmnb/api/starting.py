@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Generic, TypeVar
 
-from lmnb.service.manager import ProgressCallback
+from lmnb.service.loads import ProgressCallback
 
 __all__ = ["Starting"]
 

@@ -8,7 +8,7 @@ from lmnb.chat.harmony import MARKS, TRIGGER, harmony_grammar
 from lmnb.chat.tools import Tool, ToolChoice, callable_tools
 from lmnb.engine.options import Constraint
 from lmnb.errors import InvalidRequest
-from lmnb.service.manager import LoadedModel
+from lmnb.service.instances import LoadedModel
 from lmnb.service.prompt import Prompt
 
 __all__ = ["call_constraint"]

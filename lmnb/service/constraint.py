@@ -10,7 +10,7 @@ from lmnb.chat.grammar import ResponseFormat, grammar
 from lmnb.engine.options import Constraint
 from lmnb.errors import InvalidRequest
 from lmnb.service.calling import call_constraint
-from lmnb.service.manager import LoadedModel
+from lmnb.service.instances import LoadedModel
 from lmnb.service.prompt import Prompt
 from lmnb.service.request import GenerationRequest
 

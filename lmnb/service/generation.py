@@ -27,8 +27,9 @@ from lmnb.service.events import (
     Usage,
 )
 from lmnb.service.instances import LoadedModel
+from lmnb.service.loads import ProgressCallback
 from lmnb.service.log import Answered, Log, Prompted
-from lmnb.service.manager import ModelManager, ProgressCallback
+from lmnb.service.manager import ModelManager
 from lmnb.service.metrics import RequestMeter
 from lmnb.service.prompt import Parser
 from lmnb.service.request import GenerationRequest

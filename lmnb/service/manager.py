@@ -25,7 +25,7 @@ from lmnb.service.settings import Settings, settings_key
 from lmnb.service.targets import Targets
 from lmnb.service.unloading import UNLOAD_WAIT, Unloader
 
-__all__ = ["JIT_TTL", "LoadedModel", "ModelManager", "ProgressCallback", "Target"]
+__all__ = ["JIT_TTL", "ModelManager"]
 
 JIT_TTL = 3600.0
 """Seconds that a model loaded on request may stay idle, unless the request says otherwise."""
@@ -90,7 +90,10 @@ class ModelManager:
 
     async def is_outdated(self, model: LoadedModel) -> bool:
         """Whether a load like this one's would be another now: its settings were changed."""
-        return await self.options(model.record, model.asked) != model.options
+        try:
+            return await self.options(model.record, model.asked) != model.options
+        except InvalidRequest:
+            return True
 
     async def target(self, name: str, *, context_length: int | None = None) -> Target:
         """What answers to `name`, loaded or to be loaded. With `context_length`: an instance of
@@ -119,6 +122,8 @@ class ModelManager:
             target = await self.target(wanted) if isinstance(wanted, str) else wanted
             model = self._instances.get(target.identifier)
             if model is not None and model.departure is not None:
+                if progress is not None:
+                    progress(0.0)
                 await asyncio.wait([model.departure])
                 continue
             if model is not None and model.engine.alive:
@@ -157,8 +162,6 @@ class ModelManager:
         model = await self.acquire(wanted, ttl=ttl, progress=progress)
         model.uses.leave()
         return model
-
-    reach = get
 
     # -- by hand
 

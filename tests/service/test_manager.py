@@ -318,7 +318,7 @@ def test_a_longer_context_is_another_instance_and_a_shorter_one_the_same(manager
     async def main():
         await manager.get("alpha")
         targets = [await manager.target("alpha", context_length=n) for n in (9000, 100, 9000)]
-        models = await asyncio.gather(*(manager.reach(target) for target in targets))
+        models = await asyncio.gather(*(manager.get(target) for target in targets))
         return [model.id for model in models]
 
     assert asyncio.run(main()) == ["alpha:2", "alpha", "alpha:2"]
@@ -328,7 +328,7 @@ def test_a_longer_context_is_another_instance_and_a_shorter_one_the_same(manager
 def test_a_context_is_asked_for_before_anything_is_loaded(manager, factory):
     async def main():
         target = await manager.target("alpha", context_length=512)
-        return (await manager.reach(target)).id, (await manager.get("alpha")).id
+        return (await manager.get(target)).id, (await manager.get("alpha")).id
 
     assert asyncio.run(main()) == ("alpha", "alpha")
     assert [options.context_length for _, options in factory.loads] == [512]

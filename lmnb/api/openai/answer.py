@@ -13,7 +13,7 @@ from lmnb.api.starting import Starting
 from lmnb.errors import LmnbError
 from lmnb.service.events import GenerationEvent, Progress
 from lmnb.service.generation import Generation, Generations
-from lmnb.service.manager import ProgressCallback
+from lmnb.service.loads import ProgressCallback
 from lmnb.service.request import GenerationRequest
 
 __all__ = ["Dialect", "answer"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from lmnb.engine.events import Alternative, TokenLogprob
 from lmnb.service.events import Finished, Usage
-from lmnb.service.manager import LoadedModel
+from lmnb.service.instances import LoadedModel
 
 __all__ = [
     "IMPOSSIBLE",

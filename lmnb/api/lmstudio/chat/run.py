@@ -17,7 +17,7 @@ from lmnb.api.openai.sampling import thinking_variables, token_limit
 from lmnb.api.services import Services
 from lmnb.errors import InvalidRequest, LmnbError
 from lmnb.models.reasoning import reasoning_options
-from lmnb.service.manager import LoadedModel, Target
+from lmnb.service.instances import LoadedModel, Target
 from lmnb.service.mcp.toolbox import Toolbox, Wanted
 from lmnb.service.request import GenerationRequest
 from lmnb.service.toolloop import converse

@@ -8,7 +8,7 @@ from typing import Any
 
 from lmnb.api.openai.usage import timings_json
 from lmnb.service.events import Finished
-from lmnb.service.manager import LoadedModel
+from lmnb.service.instances import LoadedModel
 
 __all__ = ["figures", "tokens_per_second"]
 

@@ -19,7 +19,7 @@ from lmnb.api.starting import Starting
 from lmnb.errors import LmnbError
 from lmnb.service.events import Progress, Usage
 from lmnb.service.generation import Generation
-from lmnb.service.manager import ProgressCallback
+from lmnb.service.loads import ProgressCallback
 
 __all__ = ["Loading", "Run"]
 

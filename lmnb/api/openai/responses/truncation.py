@@ -9,7 +9,7 @@ from lmnb.api.openai.responses.messages import to_messages
 from lmnb.api.openai.responses.request import ResponseRequest
 from lmnb.errors import ContextLengthExceeded
 from lmnb.service.generation import Generation, Generations
-from lmnb.service.manager import ProgressCallback
+from lmnb.service.loads import ProgressCallback
 
 __all__ = ["start", "without_oldest_turn"]
 
