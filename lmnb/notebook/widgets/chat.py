@@ -50,13 +50,13 @@ class Chat(Kept, anywidget.AnyWidget):
     def __init__(
         self, model: str = "", *, system: str = "", loop: Loop = loop, **parameters: Any
     ) -> None:
-        unknown = ", ".join(sorted(set(parameters) - set(PARAMETERS)))
-        if unknown:
-            raise TypeError(f"Chat() takes {', '.join(PARAMETERS)}; not {unknown}")
         super().__init__(model=model, system=system, parameters=parameters)
         self._tree = Tree()
         self._loop = loop
         self._running: Future[None] | None = None
+        if unknown := ", ".join(sorted(set(parameters) - set(PARAMETERS))):
+            self.close()
+            raise TypeError(f"Chat() takes {', '.join(PARAMETERS)}; not {unknown}")
         self.on_msg(self._heard)
         self.refresh()
 
