@@ -13,13 +13,13 @@ CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq
 
 
 def gpu(text: str) -> str | int | float:
-    """`off`, `max`, a share of the layers (0.5), or a number of them (12)."""
-    if text in ("off", "max"):
+    """`auto`, `off`, `max`, a share of the layers (0.5), or a number of them (12)."""
+    if text in ("auto", "off", "max"):
         return text
     try:
         value = float(text)
     except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not off, max, a share or a number") from None
+        raise ArgumentTypeError(f"{text!r} is not auto, off, max, a share or a number") from None
     if value < 0 or ("." in text and value > 1):
         raise ArgumentTypeError(f"{text} is not a share from 0.0 to 1.0 or a number of layers")
     return value if "." in text else int(value)
@@ -52,7 +52,7 @@ LOAD_OPTIONS = (
     option(
         "-c", "--context-length", type=count, metavar="N", help="tokens one conversation may hold"
     ),
-    option("--gpu", type=gpu, metavar="off|max|0..1|N", help="layers on the GPU"),
+    option("--gpu", type=gpu, metavar="auto|off|max|0..1|N", help="layers on the GPU"),
     option(
         "--parallel",
         dest="slots",

@@ -69,7 +69,7 @@ class LMNBApp(ExtensionApp):
     )
     threads = Int(None, allow_none=True, help="Most threads a model may use.").tag(config=True)
     gpu = Unicode(
-        None, allow_none=True, help="Layers on the GPU: off, max, a share or a number."
+        None, allow_none=True, help="Layers on the GPU: auto, off, max, a share or a number."
     ).tag(config=True)
     load_options = Dict(
         help="Any other option of a load, by its name: batch_size, cache_type_k, mlock, ..."

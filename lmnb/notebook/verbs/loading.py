@@ -82,7 +82,8 @@ def estimate(client: Client, screen: Screen, arguments: Namespace) -> Any:
 
 
 def _offload(found: dict[str, Any]) -> str:
-    layers, here = found.get("layers") or 0, (found.get("automatic") or {}).get("gpu_layers") or 0
+    layers = found.get("layers") or 0
+    here = sum(d.get("layers") or 0 for d in found["devices"] if d["kind"] == "gpu")
     return f"{min(here, layers) / layers:.0%}" if layers else UNKNOWN
 
 
