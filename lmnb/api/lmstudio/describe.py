@@ -31,7 +31,7 @@ def kind(record: ModelRecord) -> str:
 def model(record: ModelRecord, loaded: Iterable[LoadedModel]) -> dict[str, Any]:
     """An entry of `GET api/v1/models`."""
     info = record.info
-    variant = f"{record.name.base}@{record.quant}" if record.quant else record.id
+    variant = f"{record.base}@{record.quant}" if record.quant else record.id
     entry = {
         "type": kind(record),
         "publisher": record.name.publisher or "local",
@@ -65,7 +65,7 @@ def model(record: ModelRecord, loaded: Iterable[LoadedModel]) -> dict[str, Any]:
 
 def _capabilities(record: ModelRecord) -> dict[str, Any]:
     found = {
-        "vision": False,
+        "vision": record.vision,
         "trained_for_tool_use": record.info.tool_use,
         "fill_in_the_middle": record.info.fill_in_the_middle,
     }

@@ -19,6 +19,8 @@ __all__ = ["ImportHandler", "ImportRequest"]
 class ImportRequest(Body):
     path: Annotated[str, Field(min_length=1)]
     mode: Literal["copy", "hard_link", "symlink", "move"] = "symlink"
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """`publisher/model`: the folder to put it in."""
 
 
 class ImportHandler(ApiHandler):
@@ -32,7 +34,10 @@ class ImportHandler(ApiHandler):
             raise InvalidRequest("'path' must be an absolute path on the server.", param="path")
         mode: Any = request.mode.replace("_", "")
         try:
-            record = await asyncio.to_thread(self.services.store.import_file, path, mode=mode)
+            record = await asyncio.to_thread(
+                self.services.store.import_file, path, mode=mode, name=request.name
+            )
         except OSError as error:
             raise InvalidRequest(f"{path}: {error.strerror or error}", param="path") from None
+        self.services.notices.publish("models.changed", {"key": record.id})
         self.reply(describe.model(record, self.services.manager.loaded()))
