@@ -8,7 +8,7 @@ import typescript from 'typescript-eslint';
 
 export default typescript.config(
   {
-    ignores: ['lib', 'node_modules', 'coverage', 'src/api/openapi.ts', '*.js']
+    ignores: ['lib', 'node_modules', 'coverage', 'contract', '*.js']
   },
   js.configs.recommended,
   ...typescript.configs.strict,

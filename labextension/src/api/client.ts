@@ -10,9 +10,7 @@ export class Client {
   // Models on this machine
 
   async models(): Promise<types.IModel[]> {
-    const { models } = await this._get<{ models: types.IModel[] }>(MODELS);
-    // Models that only embed are listed without.
-    return models.map(model => ({ ...model, capabilities: model.capabilities ?? {} }));
+    return (await this._get<{ models: types.IModel[] }>(MODELS)).models;
   }
 
   status(signal?: AbortSignal): Promise<types.IStatus> {

@@ -1,10 +1,11 @@
 /** What the panel reads and writes. `contract.ts` checks it against the server's description. */
 
+/** Of a language model; others have none. */
 export interface ICapabilities {
-  vision?: boolean;
-  trained_for_tool_use?: boolean;
+  vision: boolean;
+  trained_for_tool_use: boolean;
   reasoning?: unknown;
-  fill_in_the_middle?: boolean;
+  fill_in_the_middle: boolean;
 }
 
 export interface IInstance {
@@ -14,16 +15,16 @@ export interface IInstance {
 
 export interface IModel {
   type: 'llm' | 'embedding';
-  publisher: string | null;
+  publisher: string;
   key: string;
   display_name: string;
-  architecture: string | null;
+  architecture?: string | null;
   quantization: { name: string | null; bits_per_weight: number | null };
   size_bytes: number;
   params_string: string | null;
   loaded_instances: IInstance[];
-  max_context_length: number | null;
-  capabilities: ICapabilities;
+  max_context_length: number;
+  capabilities?: ICapabilities;
   path: string;
 }
 
@@ -53,12 +54,15 @@ export interface IStatus {
 }
 
 /** Load options by their names on the wire. */
-export type LoadOptions = Record<string, number | string | boolean | null>;
+export type LoadOptions = Record<string, unknown>;
 
 export interface ISettings {
-  model: string;
+  /** What is set for the model. */
   settings: LoadOptions;
+  /** What a load would take; null: the server decides. */
   effective: LoadOptions;
+  /** It is loaded as it was set before, until it is loaded again. */
+  needs_reload: boolean;
 }
 
 export type Fit = 'full_gpu' | 'partial_gpu' | 'cpu' | 'too_large';

@@ -2,7 +2,11 @@ import {
   JupyterFrontEnd,
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { ICommandPalette, InputDialog } from '@jupyterlab/apputils';
+import {
+  ICommandPalette,
+  InputDialog,
+  showErrorMessage
+} from '@jupyterlab/apputils';
 import { Cell, CodeCell } from '@jupyterlab/cells';
 import { isError } from '@jupyterlab/nbformat';
 import {
@@ -10,11 +14,17 @@ import {
   NotebookActions,
   NotebookPanel
 } from '@jupyterlab/notebook';
-import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import {
+  ITranslator,
+  TranslationBundle,
+  nullTranslator
+} from '@jupyterlab/translation';
 import { LabIcon } from '@jupyterlab/ui-components';
 
 import { lmnbIcon } from '../icons';
+import { Models } from '../state/models';
 import { ICellError, ask, explain } from '../state/questions';
+import { ILmnb, Lmnb } from '../state/lmnb';
 import { CommandIDs, PACKAGE } from './ids';
 
 /**
@@ -26,10 +36,11 @@ export const cells: JupyterFrontEndPlugin<void> = {
   id: `${PACKAGE}:cells`,
   description: 'Asks a model about a cell, or about its error.',
   autoStart: true,
-  requires: [INotebookTracker],
+  requires: [ILmnb, INotebookTracker],
   optional: [ITranslator, ICommandPalette],
   activate: (
     app: JupyterFrontEnd,
+    lmnb: Lmnb,
     notebooks: INotebookTracker,
     translator: ITranslator | null,
     palette: ICommandPalette | null
@@ -46,11 +57,12 @@ export const cells: JupyterFrontEndPlugin<void> = {
       execute: async () => {
         const { currentWidget: panel, activeCell: cell } = notebooks;
         const error = errorOf(cell);
-        if (panel && cell && error) {
+        const model = error && (await chooseModel(lmnb.models, trans));
+        if (panel && cell && error && model) {
           const wish = trans.__(
             'This Python cell of a notebook failed. Say in one or two sentences what went wrong, then give the whole corrected cell.'
           );
-          await run(panel, explain(sourceOf(cell), error, wish));
+          await run(panel, explain(model, sourceOf(cell), error, wish));
         }
       }
     });
@@ -78,12 +90,13 @@ export const cells: JupyterFrontEndPlugin<void> = {
                   okLabel: trans.__('Ask')
                 })
               ).value;
-        if (question) {
+        const model = question && (await chooseModel(lmnb.models, trans));
+        if (question && model) {
           const language =
             cell.model.type === 'code'
               ? (panel.sessionContext.kernelPreference.language ?? 'python')
               : 'markdown';
-          await run(panel, ask(sourceOf(cell), language, question));
+          await run(panel, ask(model, sourceOf(cell), language, question));
         }
       }
     });
@@ -99,6 +112,35 @@ export const cells: JupyterFrontEndPlugin<void> = {
     });
   }
 };
+
+/** The one that is loaded, or the only one there is; else somebody has to say. */
+async function chooseModel(
+  models: Models,
+  trans: TranslationBundle
+): Promise<string | null> {
+  await models.refresh();
+  const usable = (models.list.value ?? []).filter(one => one.type === 'llm');
+  const loaded = usable.flatMap(one =>
+    one.loaded_instances.map(({ id }) => id)
+  );
+  const items = loaded.length ? loaded : usable.map(one => one.key);
+  if (items.length < 2) {
+    return items[0] ?? (await noModel(trans));
+  }
+  const title = trans.__('Which model?');
+  const label = trans.__('Model');
+  return (await InputDialog.getItem({ title, items, label })).value;
+}
+
+async function noModel(trans: TranslationBundle): Promise<null> {
+  await showErrorMessage(
+    trans.__('No model'),
+    trans.__(
+      'There is no language model on this machine. Find one under “Discover”.'
+    )
+  );
+  return null;
+}
 
 /** The first error among a cell's outputs. */
 function errorOf(cell: Cell | null): ICellError | null {

@@ -68,7 +68,8 @@ export const files: JupyterFrontEndPlugin<void> = {
 
 /** Where a file of the file browser is on the server's disk. */
 function onDisk(path: string): string {
-  return PathExt.join(PageConfig.getOption('serverRoot') || '/', path);
+  const root = PageConfig.getOption('serverRoot').replace(/[\\/]$/, '');
+  return `${root}/${path}`;
 }
 
 /** The model's key. A file that is not among the models yet is linked there. */

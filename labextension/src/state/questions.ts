@@ -8,12 +8,13 @@ export interface ICellError {
 /** Characters of a traceback's end, which names the error. */
 const MOST = 4000;
 // Neither is part of the conversation of the `%%lms` cells, and braces in code are no expressions.
-const MAGIC = '%%lms --raw --no-history';
+const OPTIONS = '--raw --no-history';
 // eslint-disable-next-line no-control-regex -- tracebacks are coloured
 const COLOURS = /\u001b\[[0-9;]*m/g;
 
-/** A cell that asks a model what went wrong in another. `instruction` is what it is asked. */
+/** A cell that asks `model` what went wrong in another. `instruction` is what it is asked. */
 export function explain(
+  model: string,
   source: string,
   error: ICellError,
   instruction: string
@@ -22,7 +23,7 @@ export function explain(
   const text = whole || `${error.ename}: ${error.evalue}`;
   const end = text.length > MOST ? `(…)\n${text.slice(-MOST)}` : text;
   return [
-    MAGIC,
+    magic(model),
     instruction,
     '',
     fenced(source, 'python'),
@@ -31,13 +32,18 @@ export function explain(
   ].join('\n');
 }
 
-/** A cell that asks a model something about another. */
+/** A cell that asks `model` something about another. */
 export function ask(
+  model: string,
   source: string,
   language: string,
   question: string
 ): string {
-  return [MAGIC, question, '', fenced(source, language)].join('\n');
+  return [magic(model), question, '', fenced(source, language)].join('\n');
+}
+
+function magic(model: string): string {
+  return `%%lms --model ${model} ${OPTIONS}`;
 }
 
 /** Longer fences than any in the text. */

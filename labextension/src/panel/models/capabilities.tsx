@@ -9,10 +9,10 @@ export function Capabilities(props: { of: IModel }): JSX.Element {
   const { capabilities, type } = props.of;
   const words = [
     type === 'embedding' && trans.__('embeddings'),
-    capabilities.vision && trans.__('pictures'),
-    capabilities.trained_for_tool_use && trans.__('tools'),
-    capabilities.reasoning && trans.__('thinking'),
-    capabilities.fill_in_the_middle && trans.__('code completion')
+    capabilities?.vision && trans.__('pictures'),
+    capabilities?.trained_for_tool_use && trans.__('tools'),
+    capabilities?.reasoning && trans.__('thinking'),
+    capabilities?.fill_in_the_middle && trans.__('code completion')
   ];
   return (
     <>

@@ -83,7 +83,7 @@ export function ModelRow(props: { model: IModel }): JSX.Element {
         <Instance key={instance.id} id={instance.id} failed={setFailure} />
       ))}
       <Failure message={failure ?? errors.get(model.key) ?? null} />
-      {model.capabilities.fill_in_the_middle && lmnb.chooseForCompletion && (
+      {model.capabilities?.fill_in_the_middle && lmnb.chooseForCompletion && (
         <Completes model={model.key} />
       )}
       {settings && <Loader model={model} close={() => showSettings(false)} />}

@@ -1,0 +1,150 @@
+"""The notebook's widgets in a real JupyterLab, by mouse and keyboard."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.hub import Fault
+from tests.hub.models import SMOLLM2
+from tests.labextension.conftest import Lab
+from tests.labextension.notebooks import wait_for_kernel, write_notebook
+from tests.labextension.pages import LOAD_MS, Panel
+
+FILE = f"{SMOLLM2}/SmolLM2-135M-Instruct-Q4_1.gguf"
+MODEL = "smollm2-135m-instruct"
+
+
+def run_notebook(page: Page, lab: Lab, name: str, *sources: str) -> None:
+    """A new notebook with these cells, all of them run."""
+    write_notebook(lab.files / name, *sources)
+    panel = Panel(page)
+    panel.visit(f"{lab.server.url}/tree/{name}")
+    wait_for_kernel(page)
+    panel.command("notebook:run-all-cells")
+
+
+def tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
+def button(page: Page, name: str) -> Locator:
+    return page.get_by_role("button", name=name, exact=True)
+
+
+@pytest.mark.slow
+def test_from_the_hub_to_a_conversation_that_stays(page: Page, lab: Lab, pictures: Path) -> None:
+    run_notebook(page, lab, "studio.ipynb", "import lmnb\nlmnb.Studio()")
+    tab(page, "Find")
+    page.get_by_label("Search", exact=True).fill("smollm2")
+    page.keyboard.press("Enter")
+    found = page.locator(".widget-vbox", has_text=SMOLLM2).last
+    offer = found.locator("option", has_text="Q4_1").inner_text()
+    found.get_by_label("Quantisation").select_option(label=offer)
+    lab.hub.arm(FILE, Fault(bytes_per_second=8_000_000))
+    found.get_by_role("button", name="Download").click()
+    page.get_by_role("button", name=re.compile("Pause")).click()
+    expect(page.get_by_text("paused").first).to_be_visible()
+    page.screenshot(path=pictures / "widget-search.png")
+    page.get_by_role("button", name=re.compile("Resume")).click()
+    expect(page.get_by_text("completed").first).to_be_visible(timeout=LOAD_MS)
+
+    tab(page, "Load")
+    page.get_by_label("Model", exact=True).first.select_option(SMOLLM2.lower())
+    needed = page.get_by_role("img", name=re.compile("needed"))
+    before = needed.get_attribute("aria-label")
+    sliders = page.get_by_role("slider")
+    expect(sliders.first).to_be_disabled()  # there is no GPU here, and it says so
+    expect(page.get_by_text("without support for GPUs")).to_be_visible()
+    sliders.nth(1).focus()
+    page.keyboard.press("End")
+    expect(needed).not_to_have_attribute("aria-label", before or "")
+    button(page, "Load").click()
+    expect(page.get_by_text("is loaded, in")).to_be_visible(timeout=LOAD_MS)
+    page.screenshot(path=pictures / "widget-loader.png")
+
+    tab(page, "Chat")
+    talk(page, SMOLLM2.lower(), pictures)
+
+    page.keyboard.press("Control+s")
+    saved = lab.files / "studio.ipynb"
+    page.wait_for_function("() => !document.querySelector('.jp-mod-dirty')")
+    texts = json.dumps(json.loads(saved.read_text())["cells"][0]["outputs"])
+    assert "Saved with the notebook" in texts
+    assert "Write a poem" in texts
+
+
+def talk(page: Page, model: str, pictures: Path) -> None:
+    """By keyboard: ask, stop, ask for another answer, edit."""
+    chat = page.get_by_label("Chat with a local model")
+    chat.get_by_label("Model").select_option(model)
+    box = chat.get_by_label("Message", exact=True)
+    box.fill("Write a poem of a hundred lines about the sea.")
+    page.keyboard.press("Enter")
+    answer = chat.locator(".lmnb-assistant .lmnb-body")
+    expect(answer).to_contain_text(re.compile(r"\w+ \w+"), timeout=LOAD_MS)
+    page.keyboard.press("Escape")
+    expect(chat.locator(".lmnb-assistant footer")).to_contain_text("interrupted")
+    chat.get_by_title("Another answer").click()
+    expect(chat.get_by_title("Stop the answer (Escape)")).to_be_visible()
+    chat.get_by_title("Stop the answer (Escape)").click()
+    expect(chat.locator(".lmnb-assistant footer")).to_contain_text("2 of 2")
+    chat.get_by_title("Edit and send again").click()
+    chat.get_by_label("Edit the message").fill("Write a poem of one line.")
+    page.keyboard.press("Enter")
+    expect(chat.locator(".lmnb-user footer")).to_contain_text("2 of 2")
+    expect(chat.locator(".lmnb-assistant footer")).to_contain_text("tokens/s", timeout=LOAD_MS)
+    expect(chat.get_by_text(re.compile(r"\d+ of [\d,]+ tokens"))).to_be_visible()
+    page.screenshot(path=pictures / "widget-chat.png")
+
+
+def test_a_conversation_becomes_cells(page: Page, lab: Lab) -> None:
+    ask = "chat.ask('Say hello.')\nimport time\nwhile chat.busy: time.sleep(0.1)"
+    source = f"import lmnb\nchat = lmnb.Chat('{MODEL}', max_tokens=5)\nchat"
+    run_notebook(page, lab, "cells.ipynb", source, ask)
+    expect(page.locator(".lmnb-assistant footer")).to_contain_text("tokens/s", timeout=LOAD_MS)
+    button(page, "To cells").or_(
+        page.get_by_title(re.compile("Put the conversation"))
+    ).first.click()
+    expect(
+        page.get_by_text("Copied").or_(page.locator(".jp-Cell", has_text="%%lms")).first
+    ).to_be_visible()
+
+
+def test_models_side_by_side_and_token_by_token(page: Page, lab: Lab, pictures: Path) -> None:
+    compare = (
+        f"import lmnb\nlmnb.Compare('{MODEL}', 'no-such-model', prompt='Say hello.', max_tokens=8)"
+    )
+    run_notebook(page, lab, "compare.ipynb", compare, f"lmnb.Tokens('{MODEL}', max_tokens=6)")
+    button(page, "Ask all").click()
+    expect(page.get_by_text("no-such-model' here").first).to_be_visible(timeout=LOAD_MS)
+    expect(page.get_by_text("tokens/s").first).to_be_visible(timeout=LOAD_MS)
+    page.get_by_label("Question").last.fill("Name a fruit.")
+    button(page, "Ask").click()
+    token = page.locator(".lmnb-token").first
+    expect(token).to_be_visible(timeout=LOAD_MS)
+    token.focus()
+    expect(token.locator("table")).to_be_visible()
+    expect(token).to_have_attribute("aria-label", re.compile(r": \d+%"))
+    page.screenshot(path=pictures / "widget-tokens.png")
+
+
+def test_a_hundred_widgets_leave_nothing_behind(page: Page, lab: Lab) -> None:
+    count = (
+        "import threading, ipywidgets, lmnb\n"
+        "from IPython.display import display, clear_output\n"
+        "from ipywidgets.widgets.widget import _instances\n"
+        "def opened():\n"
+        "    one = lmnb.Chat('smollm2-135m-instruct'); display(one); one.close()\n"
+        "    two = lmnb.Loader('smollm2-135m-instruct'); display(two); two.close()\n"
+        "    clear_output(wait=True)\n"
+        "opened(); before = len(_instances), threading.active_count()\n"
+        "for _ in range(100): opened()\n"
+        "print('left:', len(_instances) - before[0], threading.active_count() - before[1])"
+    )
+    run_notebook(page, lab, "leak.ipynb", count)
+    expect(page.get_by_text(re.compile(r"^left: 0 -?\d$"))).to_be_visible(timeout=LOAD_MS)
