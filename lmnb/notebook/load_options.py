@@ -62,6 +62,12 @@ LOAD_OPTIONS = (
     ),
     option("--ttl", type=count, metavar="SECONDS", help="unload after so long without a request"),
     option("--identifier", metavar="NAME", help="the name to use it by"),
+    option(
+        "--new-instance",
+        action="store_true",
+        default=None,
+        help="a further one, even if it is loaded like this",
+    ),
     _switch("--kv-unified", "the requests share one KV cache"),
     option("--batch-size", type=count, metavar="N", help="most tokens in one call of llama.cpp"),
     option("--micro-batch-size", type=count, metavar="N", help="most tokens in one graph"),
