@@ -18,6 +18,8 @@ _X86 = {"AVX2": ("Q4_0", "Q4_K", "IQ4_NL", "MXFP4"), "AVX512": ("Q2_K",)}
 _ARM = {"DOTPROD": ("Q4_0", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "MXFP4", "Q8_0", "Q1_0")}
 _ROWS = 8
 _OUTPUT = ("output", "cls")
+_TWICE = ("gemma3n", "gemma4")
+"""Their embedding and the output that is tied to it are read one by one, where it is not mapped."""
 _LOOKED_UP = frozenset({"token_embd.weight", "per_layer_token_embd.weight", "position_embd.weight"})
 
 
@@ -63,6 +65,8 @@ def host_weights(
         # As the output's matrix it is repacked; as the embedding it is not.
         duplicated = embedding.size if _packs(embedding, repacked) else 0
     kept = [tensor for tensors in plain for tensor in tensors]
+    if not mmap and embedding and model.tied and model.info.architecture in _TWICE:
+        kept.append(embedding)
     if not mmap:
         return HostWeights(0, sum(_padded(tensor.size) for tensor in kept), packed + duplicated, 0)
     mapped = sum(_range(tensors) for tensors in plain)
