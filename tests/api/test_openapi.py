@@ -24,6 +24,7 @@ from lmnb.api.openapi import OpenApiHandler, describe
 from lmnb.api.operations import OPERATIONS
 from lmnb.api.routes import ROUTES
 from tests.api.conftest import KEY, Api
+from tests.hub.models import TINY
 from tests.scripted import Script
 
 USER = [{"role": "user", "content": "Hi"}]
@@ -47,6 +48,7 @@ ASKED: dict[str, Any] = {
     "/api/v1/chat": {"input": "Hi"},
     "/api/v1/models/load": {"echo_load_config": True},
     "/api/v1/models/estimate": {"slots": 2},
+    "/api/v1/models/resolve": {"model": TINY},
 }
 CHECKS = [
     not_a_server_error,
@@ -93,6 +95,7 @@ def test_every_route_is_described_and_every_description_is_a_route() -> None:
 
 
 @pytest.mark.parametrize("path", ASKED)
+@pytest.mark.usefixtures("hub")
 async def test_answers_are_as_described(api: Api, path: str) -> None:
     answer = await api.post(path, {"model": api.model, **ASKED[path]})
     assert answer.status_code == 200, answer.text
@@ -107,6 +110,7 @@ async def test_answers_are_as_described(api: Api, path: str) -> None:
         if one.verb == "get" and not one.endless and "{" not in one.path
     ],
 )
+@pytest.mark.usefixtures("hub")
 async def test_what_can_be_looked_at_is_as_described(api: Api, path: str) -> None:
     await api.chat()
     answer = await api.client.get(path)
@@ -146,6 +150,7 @@ async def test_refusals_are_as_described(api: Api, verb: str, path: str) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("hub")
 async def test_whatever_the_description_allows_is_answered_as_it_says(api: Api) -> None:
     """schemathesis makes the requests: bodies that fit our schemas, some of them strange."""
     api.script(Script())
