@@ -16,6 +16,7 @@ __all__ = [
     "HubUnreachable",
     "InsufficientMemory",
     "InvalidAnswer",
+    "InvalidImage",
     "InvalidRequest",
     "LmnbError",
     "LoadFailed",
@@ -69,6 +70,12 @@ class InvalidRequest(LmnbError):
 
     status = 400
     type = "invalid_request_error"
+
+
+class InvalidImage(InvalidRequest):
+    """No picture that can be looked at. The message says why."""
+
+    code = "invalid_image"
 
 
 class ContextLengthExceeded(InvalidRequest):

@@ -67,6 +67,7 @@ class ScriptedEngine:
     submitted: asyncio.Event = field(default_factory=asyncio.Event)
     streams: list[ScriptedStream] = field(default_factory=list)
     embedding_length: int = 16
+    vision: bool = False
     embeds: list[EmbedRequest | RerankRequest] = field(default_factory=list)
     embed_cancelled: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -97,6 +98,7 @@ class ScriptedEngine:
             metadata={},
             load_seconds=0.5,
             llama_cpp="scripted",
+            vision=self.vision,
         )
 
     def submit(self, request: EngineRequest) -> ScriptedStream:
@@ -149,6 +151,10 @@ class ScriptedEngine:
 
     async def detokenize(self, tokens: Sequence[int]) -> str:
         return bytes(tokens).decode()
+
+    async def count(self, request: EngineRequest) -> int:
+        """A token for each byte of text, and ten for a picture."""
+        return sum(len(s.text.encode()) if s.image is None else 10 for s in request.prompt)
 
     async def status(self) -> EngineStatus:
         running = [stream for stream in self.streams if not stream.ended]

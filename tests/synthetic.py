@@ -4,6 +4,7 @@
 |----------|---------------------------------------|---------------------------------------------|
 | `llama`  | attention                             | a KV cache: can be cut anywhere             |
 | `gemma3` | attention, most of it windowed (32)   | two caches; the windowed one forgets        |
+| `qwen2vl`| attention, positions in three numbers | a KV cache in which pictures are flat       |
 | `mamba`  | state space                           | a state: cannot be cut                      |
 | `jamba`  | state space and attention             | both                                        |
 
@@ -89,6 +90,17 @@ def _gemma3(writer: gguf.GGUFWriter, weights: _Weights) -> None:
         weights.ones(f"blk.{layer}.post_ffw_norm.weight", WIDTH)
 
 
+def _qwen2vl(writer: gguf.GGUFWriter, weights: _Weights) -> None:
+    _add_attention_facts(writer, KV_HEADS)
+    writer.add_rope_dimension_sections([2, 3, 3, 0])
+    for layer in range(LAYERS):
+        weights.attention(layer)
+        weights.ones(f"blk.{layer}.attn_q.bias", WIDTH)
+        weights.ones(f"blk.{layer}.attn_k.bias", WIDTH // HEADS * KV_HEADS)
+        weights.ones(f"blk.{layer}.attn_v.bias", WIDTH // HEADS * KV_HEADS)
+        weights.feed_forward(layer)
+
+
 def _mamba(writer: gguf.GGUFWriter, weights: _Weights) -> None:
     writer.add_feed_forward_length(0)
     writer.add_head_count(0)
@@ -114,6 +126,7 @@ def _jamba(writer: gguf.GGUFWriter, weights: _Weights) -> None:
 ARCHITECTURES: dict[str, Callable[[gguf.GGUFWriter, _Weights], None]] = {
     "llama": _llama,
     "gemma3": _gemma3,
+    "qwen2vl": _qwen2vl,
     "mamba": _mamba,
     "jamba": _jamba,
 }

@@ -54,6 +54,9 @@ class Engine(Protocol):
     async def pieces(self, tokens: Sequence[int]) -> list[bytes]:
         """What each token stands for. A character may be split over several."""
 
+    async def count(self, request: EngineRequest) -> int:
+        """The tokens of its prompt, pictures and all. Raises InvalidRequest."""
+
     async def status(self) -> EngineStatus: ...
 
     async def close(self) -> None:

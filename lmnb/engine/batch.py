@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 import llama_cpp as lib
 import numpy as np
+from numpy.typing import NDArray
 
 from lmnb.engine.vocab import Tokens
 
 
 class Batch:
     """Tokens for one llama.cpp call, in arrays that are made once. Holds `capacity` tokens."""
+
+    non_causal = False
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
@@ -61,3 +65,34 @@ class Batch:
         self._lane[i] = lane
         self._logits[i] = 1
         self.size = i + 1
+
+
+class PictureBatch:
+    """Embeddings of (a part of) a picture, for one llama.cpp call of their own."""
+
+    def __init__(
+        self,
+        embeddings: NDArray[np.float32],
+        positions: NDArray[np.int32],
+        lane: int,
+        *,
+        logits: bool,
+        non_causal: bool,
+    ) -> None:
+        """`embeddings` (tokens, width), `positions` (1 or 4, tokens). `logits`: of the last token."""
+        self.size = len(embeddings)
+        self.non_causal = non_causal
+        self._lane = np.array([lane], np.int32)
+        outputs = np.zeros(self.size, np.int8)
+        outputs[-1] = logits
+        self._arrays: dict[str, NDArray[Any]] = {
+            "embd": np.ascontiguousarray(embeddings, np.float32),
+            "pos": np.ascontiguousarray(positions, np.int32),
+            "n_seq_id": np.ones(self.size, np.int32),
+            "seq_id": np.full(self.size, self._lane.ctypes.data, np.uintp),
+            "logits": outputs,
+        }
+        self.struct = lib.llama_batch()
+        for field, array in self._arrays.items():
+            kind = dict(lib.llama_batch._fields_)[field]
+            setattr(self.struct, field, ctypes.cast(array.ctypes.data, kind))

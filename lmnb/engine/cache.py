@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmnb.engine.context import Context
+from lmnb.engine.places import Places
 from lmnb.engine.vocab import Tokens
 
 WORTHWHILE = 16
@@ -94,9 +95,12 @@ class HostCache:
 class KVCache:
     """The lanes of one context."""
 
-    def __init__(self, context: Context, lanes: int, host_limit: int | None) -> None:
+    def __init__(
+        self, context: Context, lanes: int, host_limit: int | None, places: Places | None = None
+    ) -> None:
         """`host_limit`: bytes of host memory for evicted lanes; None: a share of the KV cache."""
         self.context = context
+        self.places = places or Places()
         self.lanes = [Lane(i) for i in range(lanes)]
         self.host = HostCache(host_limit or 0)
         self._host_limit_open = host_limit is None
@@ -121,10 +125,14 @@ class KVCache:
         if not idle:
             return None
         usable = len(prompt) - 1 if reuse is None else min(reuse, len(prompt) - 1)
-        matches = {lane.id: common_prefix(prompt[:usable], lane.tokens) for lane in self.lanes}
+        matches = {
+            lane.id: self.places.whole(prompt, common_prefix(prompt[:usable], lane.tokens))
+            for lane in self.lanes
+        }
         source = max(self.lanes, key=lambda x: (matches[x.id], not x.busy, x.used))
         shared = matches[source.id]
         kept, entry = self.host.best(prompt[:usable])
+        kept = self.places.whole(prompt, kept)
         if entry is not None and kept >= shared + WORTHWHILE:
             state = self.host.take(entry)  # first: what is evicted must not push it out
             lane = self._victim(idle, prompt)
@@ -163,7 +171,7 @@ class KVCache:
         tile = self.context.tile
         alone = not any(other.busy for other in self.lanes)
         if alone and found >= tile > length - found > NEARLY * tile:
-            return self._cut(lane, length - tile)
+            return self._cut(lane, self.places.whole(lane.tokens, length - tile))
         return found
 
     def release(self, lane: Lane, tokens: Tokens) -> None:
@@ -238,6 +246,6 @@ class KVCache:
     def _cut(self, lane: Lane, keep: int) -> int:
         if keep == len(lane.tokens):
             return keep
-        keep = keep if self.context.cut(lane.id, keep) else 0
+        keep = keep if self.context.cut(lane.id, self.places.position(lane.tokens, keep)) else 0
         lane.tokens = lane.tokens[:keep]
         return keep

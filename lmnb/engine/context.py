@@ -16,7 +16,7 @@ import llama_cpp as lib
 import numpy as np
 from numpy.typing import NDArray
 
-from lmnb.engine.batch import Batch
+from lmnb.engine.batch import Batch, PictureBatch
 from lmnb.engine.events import Pooling
 from lmnb.engine.log import EngineLog
 from lmnb.engine.model import Model
@@ -161,12 +161,18 @@ class Context:
             self.threads = threads
             lib.llama_set_n_threads(self.handle, threads, threads)
 
-    def decode(self, batch: Batch) -> int:
+    def decode(self, batch: Batch | PictureBatch) -> int:
         """0: computed. 1: no room in the KV cache, nothing changed. 2: abandoned; what the batch
         put into the cache must be cut off again. Below 0: the graph failed."""
         self._abort.clear()
         batch.struct.n_tokens = batch.size
-        return int(lib.llama_decode(self.handle, batch.struct))
+        if not batch.non_causal:
+            return int(lib.llama_decode(self.handle, batch.struct))
+        lib.llama_set_causal_attn(self.handle, False)
+        try:
+            return int(lib.llama_decode(self.handle, batch.struct))
+        finally:
+            lib.llama_set_causal_attn(self.handle, True)
 
     def logits(self, rows: int) -> Logits:
         """The logits of the last call, (rows, vocabulary), in the order they were asked for.
@@ -199,7 +205,7 @@ class Context:
         lib.llama_memory_seq_rm(self.memory, lane, -1, -1)
 
     def cut(self, lane: int, keep: int) -> bool:
-        """Keep the first `keep` tokens of a lane. False, and the lane dropped, where the memory
+        """Keep the first `keep` positions of a lane. False, and the lane dropped, where the memory
         cannot be cut there: a sliding window that has moved on, a recurrent state."""
         if keep > 0:
             first: int = lib.llama_memory_seq_pos_min(self.memory, lane)

@@ -142,6 +142,8 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     pooling: Pooling | None = None
     """None: it was loaded to write text."""
     embedding_length: int = 0
+    vision: bool = False
+    """It has a projector, and sees pictures."""
 
     @property
     def can_embed(self) -> bool:

@@ -20,6 +20,7 @@ def read_facts(
     threads: int,
     load_seconds: float,
     pooling: Pooling | None = None,
+    vision: bool = False,
 ) -> ModelFacts:
     vocab = model.vocab
     metadata = model.metadata()
@@ -53,4 +54,5 @@ def read_facts(
         can_generate=pooling is None and model.generates and bool(context.memory),
         pooling=pooling,
         embedding_length=model.vector_length,
+        vision=vision,
     )

@@ -28,6 +28,12 @@ class EngineLog:
     def install(self) -> None:
         lib.llama_log_set(self._callback, ctypes.c_void_p(0))
 
+    def install_mtmd(self) -> None:
+        """For the library that reads pictures, which is loaded when it is needed."""
+        from llama_cpp import mtmd_cpp
+
+        mtmd_cpp.mtmd_helper_log_set(self._callback, ctypes.c_void_p(0))
+
     def errors(self) -> str:
         """The error lines so far, newest last; the last lines of all when there are none."""
         lines = list(self.lines)

@@ -57,6 +57,9 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     embeddings: bool | None = None
     """Compute vectors instead of text. None: if the model is made for it. True: a model that writes
     text gives vectors too (the mean over its tokens), and then writes no more."""
+    projector: str | None = None
+    """What the model sees with: the path of a GGUF file (mmproj). None: the one that belongs to the
+    model, if there is one. Empty: none."""
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,10 +96,13 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Span(msgspec.Struct, frozen=True, array_like=True):
-    """A stretch of prompt text. `special`: control-token text in it stands for the tokens."""
+    """A stretch of prompt text, or the place of a picture. `special`: control-token text in it
+    stands for the tokens."""
 
     text: str
     special: bool = True
+    image: int | None = None
+    """The number of the picture, among the request's, that stands here."""
 
 
 Prompt = tuple[Span, ...] | tuple[int, ...]
@@ -125,6 +131,8 @@ class EngineRequest(msgspec.Struct, frozen=True, kw_only=True):
     prompt: tuple[Span, ...] = ()
     prompt_tokens: tuple[int, ...] = ()
     """Token ids, instead of `prompt`. Used as they are: no BOS is added."""
+    images: tuple[bytes, ...] = ()
+    """Pictures as files, which spans of `prompt` place."""
     sampling: Sampling = Sampling()
     max_tokens: int | None = None
     """None: until the model stops or the context is full. 0: only read the prompt."""

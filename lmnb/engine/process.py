@@ -24,6 +24,7 @@ from lmnb.engine.protocol import (
     Answer,
     Cancel,
     Command,
+    Count,
     Detokenize,
     Embed,
     Events,
@@ -84,7 +85,7 @@ class ProcessStream:
     def push(self, event: SequenceEvent | LmnbError) -> None:
         """An event came; the last one closes the stream."""
         if isinstance(event, Failed):
-            event = _error(event)
+            event = _error(event.kind, event.message, event.param)
         self._done = self._done or isinstance(event, Finished | Embedded | LmnbError)
         self._events.append(event)
         if self._wake is not None and not self._wake.done():
@@ -163,6 +164,11 @@ class EngineProcess:
         answer = await self._call(lambda call: Detokenize(call, tuple(tokens)))
         return answer.pieces or []
 
+    async def count(self, request: EngineRequest) -> int:
+        answer = await self._call(lambda call: Count(call, request))
+        assert answer.count is not None
+        return answer.count
+
     async def status(self) -> EngineStatus:
         answer = await self._call(GetStatus)
         assert answer.status is not None
@@ -231,7 +237,7 @@ class EngineProcess:
         finally:
             self._calls.pop(call, None)
         if answer.error is not None:
-            raise EngineError(answer.error)
+            raise _error(answer.kind, answer.error)
         return answer
 
     def _read(self) -> None:
@@ -332,6 +338,6 @@ def _spawn() -> subprocess.Popen[bytes]:
     )
 
 
-def _error(event: Failed) -> LmnbError:
-    kind: type[LmnbError] = getattr(lmnb.errors, event.kind, EngineError)
-    return kind(event.message, param=event.param)
+def _error(name: str, message: str, param: str | None = None) -> LmnbError:
+    kind: type[LmnbError] = getattr(lmnb.errors, name, EngineError)
+    return kind(message, param=param)

@@ -56,11 +56,18 @@ class Detokenize(msgspec.Struct, frozen=True, tag=True):
     tokens: tuple[int, ...]
 
 
+class Count(msgspec.Struct, frozen=True, tag=True):
+    """The tokens of a prompt that has pictures in it."""
+
+    call: int
+    request: EngineRequest
+
+
 class GetStatus(msgspec.Struct, frozen=True, tag=True):
     call: int
 
 
-Command = Load | Submit | Embed | Rerank | Cancel | Tokenize | Detokenize | GetStatus
+Command = Load | Submit | Embed | Rerank | Cancel | Tokenize | Detokenize | Count | GetStatus
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):
@@ -91,8 +98,11 @@ class Answer(msgspec.Struct, frozen=True, tag=True):
     call: int
     tokens: list[int] | None = None
     pieces: list[bytes] | None = None
+    count: int | None = None
     status: EngineStatus | None = None
     error: str | None = None
+    kind: str = "EngineError"
+    """What `error` is: a class of lmnb.errors."""
 
 
 Message = Hello | Loading | Loaded | LoadError | Events | Answer

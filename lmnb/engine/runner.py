@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
 from llguidance import LLMatcher
 
@@ -12,21 +13,34 @@ from lmnb.engine.completion import Completion
 from lmnb.engine.constraint import Guide
 from lmnb.engine.context import Context
 from lmnb.engine.cpu import usable_cores
-from lmnb.engine.events import Accepted, EngineStatus, Failed, SequenceEvent
+from lmnb.engine.events import (
+    Accepted,
+    EngineStatus,
+    Failed,
+    Finished,
+    SequenceEvent,
+    Timings,
+)
 from lmnb.engine.facts import read_facts
+from lmnb.engine.glance import Looked
 from lmnb.engine.grammars import Grammars
 from lmnb.engine.limits import check_request
 from lmnb.engine.log import EngineLog
 from lmnb.engine.model import Model
 from lmnb.engine.options import Constraint, EmbedRequest, EngineRequest, LoadOptions, RerankRequest
+from lmnb.engine.places import Places
+from lmnb.engine.prompts import PromptReader
 from lmnb.engine.sampling import Sampler
 from lmnb.engine.scheduler import Scheduler
 from lmnb.engine.scoring import PromptScores
-from lmnb.engine.sequence import Sequence
+from lmnb.engine.sequence import Glances, Sequence
 from lmnb.engine.settling import settled
 from lmnb.engine.threads import ThreadGovernor
-from lmnb.engine.vocab import Tokens, as_tokens
+from lmnb.engine.vocab import Tokens
 from lmnb.errors import ContextLengthExceeded, InvalidRequest, LmnbError, QueueFull
+
+if TYPE_CHECKING:
+    from lmnb.engine.projector import Projector
 
 PATIENCE = 0.02
 """Seconds to wait for a grammar before looking at the pipe again, where nothing else is to do."""
@@ -41,49 +55,79 @@ class Runner:
         self.model = model
         self.options = settled(options, model.train_context)
         self.context = Context(model, self.options, self.options.slots, most, log)
+        self.projector = self._open_projector(log, cores)
+        places = Places()
+        self.prompts = PromptReader(model.vocab, places)
         mib = self.options.host_cache_mib
         host_limit = None if mib is None else mib << 20
         self.scheduler = Scheduler(
             Completion(model.vocab, self.context.length),
             self.context,
-            KVCache(self.context, self.options.slots, host_limit),
+            KVCache(self.context, self.options.slots, host_limit, places),
             ThreadGovernor(
                 most,
                 cores,
                 adaptive=options.adaptive_threads,
                 abandon=self.context.abandon,
             ),
+            self.projector,
         )
         self.grammars = Grammars(self.model.vocab)
         self._preparing: dict[int, tuple[Sequence, Constraint, Future[LLMatcher]]] = {}
+        self._looking: dict[int, tuple[EngineRequest, Future[list[Looked]]]] = {}
+        self._eyes = ThreadPoolExecutor(1, "lmnb-eyes")
         self.facts = read_facts(
             model,
             self.context,
             self.options,
             threads=most,
             load_seconds=perf_counter() - start,
+            vision=self.projector is not None,
         )
 
     def close(self) -> None:
+        self._eyes.shutdown()
         self.grammars.close()
+        if self.projector is not None:
+            self.projector.close()
         self.context.close()
         self.model.close()
 
     @property
     def busy(self) -> bool:
-        return bool(self._preparing) or self.scheduler.busy
+        return bool(self._preparing or self._looking) or self.scheduler.busy
 
     def submit(self, id: int, request: EngineRequest) -> list[SequenceEvent]:
-        """Queue a request: `Accepted`, or why not. Nothing yet, when its grammar must be compiled
-        first: then `step` says it."""
+        """Queue a request: `Accepted`, or why not. Nothing yet, when its pictures must be decoded or
+        its grammar compiled first: then `step` says it."""
         try:
-            tokens = self._read(request)
+            self._check(request)
+        except LmnbError as error:
+            return [_failed(id, error)]
+        if request.images:
+            self._looking[id] = request, self._eyes.submit(self.look, request)
+            return []
+        return self._begin(id, request, [])
+
+    def look(self, request: EngineRequest) -> list[Looked]:
+        """Its pictures, decoded. Takes long. Raises InvalidRequest."""
+        if self.projector is None:
+            raise InvalidRequest("This model cannot see: it is loaded without a projector.")
+        return [self.projector.look(image) for image in request.images]
+
+    def count(self, request: EngineRequest) -> int:
+        """How many tokens its prompt has. Raises InvalidRequest."""
+        return len(self.prompts.read(request, self.look(request) if request.images else [])[0])
+
+    def _begin(self, id: int, request: EngineRequest, looked: list[Looked]) -> list[SequenceEvent]:
+        try:
+            tokens, glances = self._read(request, looked)
             sampler = Sampler(request.sampling, self.model.vocab, self.model.train_context)
         except LmnbError as error:
             return [_failed(id, error)]
         sampler.observe(tokens)
         visible = self.model.vocab.controls(request.visible)
-        sequence = Sequence(id, tokens, request, sampler, visible)
+        sequence = Sequence(id, tokens, request, sampler, visible, glances=glances)
         if request.score_prompt:
             sequence.scores = PromptScores(tokens, request.logprobs or 0, self.model.vocab)
         if request.constraint is not None:
@@ -96,12 +140,16 @@ class Runner:
     def step(self) -> list[SequenceEvent]:
         """Compute once; what happened, in order."""
         if not self.scheduler.busy:
-            wait([future for _, _, future in self._preparing.values()], timeout=PATIENCE)
+            awaited: list[Future[Any]] = [future for _, _, future in self._preparing.values()]
+            awaited += [future for _, future in self._looking.values()]
+            wait(awaited, timeout=PATIENCE, return_when=FIRST_COMPLETED)
+        seen = [self._seen(id) for id, entry in [*self._looking.items()] if entry[1].done()]
         prepared = [
             self._prepared(id) for id, entry in [*self._preparing.items()] if entry[2].done()
         ]
         # Those who wait to be accepted hear it before the step that reads their prompts.
-        return prepared or self.scheduler.step()
+        said = [event for events in seen for event in events] + prepared
+        return said or self.scheduler.step()
 
     def status(self) -> EngineStatus:
         return self.scheduler.status()
@@ -126,6 +174,10 @@ class Runner:
 
     def cancel(self, id: int) -> list[SequenceEvent]:
         """Stop a sequence. An unknown id has ended already."""
+        if id in self._looking:
+            request, looking = self._looking.pop(id)
+            looking.cancel()
+            return [_unbegun(id, request)]
         if id not in self._preparing:
             return self.scheduler.cancel(id)
         sequence, _, compiled = self._preparing.pop(id)
@@ -144,19 +196,31 @@ class Runner:
         self.scheduler.add(sequence)
         return Accepted(id, sequence.prompt_length)
 
-    def _read(self, request: EngineRequest) -> Tokens:
+    def _seen(self, id: int) -> list[SequenceEvent]:
+        """Its pictures are decoded, or are none."""
+        request, looking = self._looking.pop(id)
+        try:
+            looked = looking.result()
+        except LmnbError as error:
+            return [_failed(id, error)]
+        return self._begin(id, request, looked)
+
+    def _check(self, request: EngineRequest) -> None:
+        """What can be known before the prompt is read."""
         if not self.model.generates or not self.context.memory:
             raise InvalidRequest(
                 "This model does not generate text: it is made for embeddings.", param="model"
             )
-        waiting = self.scheduler.waiting + len(self._preparing)
+        waiting = self.scheduler.waiting + len(self._preparing) + len(self._looking)
         if waiting >= self.options.queue_limit:
             raise QueueFull(
                 f"{waiting} requests already wait for this model; "
                 f"its queue holds {self.options.queue_limit}."
             )
         check_request(request)
-        tokens = self.tokens(request)
+
+    def _read(self, request: EngineRequest, looked: list[Looked]) -> tuple[Tokens, Glances]:
+        tokens, glances = self.prompts.read(request, looked)
         if not len(tokens):
             raise InvalidRequest("The prompt is empty: there is nothing to continue.")
         if len(tokens) + (request.max_tokens != 0) > self.context.length:
@@ -170,24 +234,40 @@ class Runner:
             raise InvalidRequest(
                 f"'logit_bias' names a token outside 0 to {vocab.size - 1}.", param="logit_bias"
             )
-        return tokens
+        return tokens, glances
 
-    def tokens(self, request: EngineRequest) -> Tokens:
-        """The prompt's token ids. Text gets one BOS if the model wants it, never two."""
-        vocab = self.model.vocab
-        ids = list(request.prompt_tokens)
-        if ids and not 0 <= min(ids) <= max(ids) < vocab.size:
-            raise InvalidRequest(
-                f"The prompt has a token id outside 0 to {vocab.size - 1}.", param="prompt"
+    def _open_projector(self, log: EngineLog, threads: int) -> Projector | None:
+        if not self.options.projector:
+            return None
+        from lmnb.engine.projector import Projector  # loads mtmd
+
+        try:
+            return Projector(
+                self.options.projector,
+                self.model,
+                log,
+                threads=threads,
+                gpu=self.model.gpu_layers > 0,
+                most=self.context.micro_batch_size,
             )
-        for span in request.prompt:
-            ids += vocab.tokenize(span.text, add_special=False, parse_special=span.special)
-        if request.suffix:
-            ids = vocab.infill(ids, request.suffix)
-        if not request.prompt_tokens and vocab.add_bos and vocab.bos >= 0:
-            ids = ids if ids[:1] == [vocab.bos] else [vocab.bos, *ids]
-        return as_tokens(ids)
+        except BaseException:
+            self.context.close()
+            raise
 
 
 def _failed(id: int, error: LmnbError) -> Failed:
     return Failed(id, type(error).__name__, error.message, error.param)
+
+
+def _unbegun(id: int, request: EngineRequest) -> Finished:
+    """The end of what was cancelled before anything was read of it."""
+    return Finished(
+        id=id,
+        reason="cancelled",
+        text="",
+        prompt_tokens=0,
+        cached_tokens=0,
+        completion_tokens=0,
+        timings=Timings(),
+        seed=request.sampling.seed or 0,
+    )

@@ -56,7 +56,7 @@ class Sampler:
     def observe(self, tokens: Tokens) -> None:
         """Show the chain the end of the prompt, which penalties count too."""
         if self._chain and self._stateful and self.history:
-            for token in tokens[-self.history :]:
+            for token in tokens[tokens >= 0][-self.history :]:  # a picture's are no words
                 lib.llama_sampler_accept(self._chain, int(token))
 
     def sample(self, row: Logits, allowed: NDArray[np.intp] | None = None) -> int:

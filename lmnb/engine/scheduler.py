@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from lmnb.engine.admission import Admission
-from lmnb.engine.batch import Batch
+from lmnb.engine.batch import Batch, PictureBatch
 from lmnb.engine.cache import KVCache, Lane
 from lmnb.engine.completion import Completion
 from lmnb.engine.context import Context, Logits
@@ -21,6 +22,9 @@ from lmnb.engine.events import (
 from lmnb.engine.sequence import Sequence
 from lmnb.engine.threads import ThreadGovernor
 from lmnb.errors import EngineError, LmnbError
+
+if TYPE_CHECKING:
+    from lmnb.engine.projector import Projector
 
 Share = tuple[Sequence, int, int]
 """What one call computes for a sequence: so many tokens, with the logits of so many of them."""
@@ -40,12 +44,18 @@ class Scheduler:
     """
 
     def __init__(
-        self, completion: Completion, context: Context, cache: KVCache, threads: ThreadGovernor
+        self,
+        completion: Completion,
+        context: Context,
+        cache: KVCache,
+        threads: ThreadGovernor,
+        projector: Projector | None = None,
     ) -> None:
         self.completion = completion
         self.context = context
         self.cache = cache
         self.threads = threads
+        self.projector = projector
         self.admission = Admission(cache)
         self.running: list[Sequence] = []
         self._processors = usable_processors()
@@ -53,6 +63,8 @@ class Scheduler:
         self._scheduled: list[Share] = []
         self._events: list[SequenceEvent] = []
         self._prefill_rate = 500.0
+        self._looked = False
+        """The step before this one read (a part of) a picture."""
         self._chunk = self._left = 0
         """Prompt tokens between two decodes, and how many of them are still to be read."""
         self._steps = 0
@@ -82,14 +94,7 @@ class Scheduler:
         start, sampling = perf_counter(), self.completion.seconds
         self._inside = 0.0
         self._admit()
-        if self.context.unified:
-            self._schedule_decodes()
-            self._schedule_prompts()
-        elif not self._schedule_prompt():
-            self._schedule_decodes()
-            if not self._scheduled:
-                self._schedule_prompt()
-        self._compute()
+        self._compute(self._picture() or self._tokens())
         self._steps += 1
         elapsed = perf_counter() - start
         self._step_seconds += elapsed
@@ -124,6 +129,49 @@ class Scheduler:
         self.running += self.admission.admit(self.running)
         self.running.sort(key=lambda s: s.lane or 0)
 
+    def _picture(self) -> PictureBatch | None:
+        """The next picture, or a part of it. After one, who decodes comes first."""
+        looking = [s for s in self.running if s.looking]
+        decoding = any(not s.prefilling for s in self.running)
+        if self.projector is None or not looking or (self._looked and decoding):
+            self._looked = False
+            return None
+        self._looked = True
+        sequence = min(looking, key=lambda s: s.started)
+        assert sequence.looking is not None and sequence.lane is not None
+        done, glance = sequence.looking
+        start = perf_counter()
+        try:
+            embeddings = self.projector.encode(glance)
+        except LmnbError as error:
+            self._fail(sequence, error)
+            return None
+        finally:
+            self._inside += perf_counter() - start
+        count = glance.length - done
+        if not glance.non_causal:
+            count = min(count, self.context.micro_batch_size)
+        first = self.cache.places.position(sequence.tokens, sequence.computed - done)
+        last = count == sequence.remaining
+        self._scheduled.append((sequence, count, int(last)))
+        return PictureBatch(
+            embeddings[done : done + count],
+            self.projector.positions(glance, first)[:, done : done + count],
+            sequence.lane,
+            logits=last,
+            non_causal=glance.non_causal,
+        )
+
+    def _tokens(self) -> Batch:
+        if self.context.unified:
+            self._schedule_decodes()
+            self._schedule_prompts()
+        elif not self._schedule_prompt():
+            self._schedule_decodes()
+            if not self._scheduled:
+                self._schedule_prompt()
+        return self._batch
+
     def _schedule_decodes(self) -> None:
         """Everybody's next token. Then prompts may be read again, by a chunk."""
         decoding = [s for s in self.running if not s.prefilling]
@@ -138,7 +186,9 @@ class Scheduler:
     def _schedule_prompt(self) -> int:
         """The next prompt's next tokens, as far as the chunk allows; how many."""
         scheduled = {sequence.id for sequence, _, _ in self._scheduled}
-        prompts = (s for s in self.running if s.prefilling and s.id not in scheduled)
+        prompts = (
+            s for s in self.running if s.prefilling and not s.looking and s.id not in scheduled
+        )
         sequence = min(prompts, key=lambda s: s.started, default=None)
         if sequence is None:
             return 0
@@ -157,22 +207,29 @@ class Scheduler:
         return max(1, chunk - decoding) if self.context.unified else chunk
 
     def _schedule(self, sequence: Sequence, limit: int) -> int:
-        count = min(sequence.remaining, limit, self._batch.room)
+        count = min(sequence.text_ahead, limit, self._batch.room)
         if count <= 0:
             return 0
         at, lane = sequence.computed, sequence.lane
         assert lane is not None
+        position = self._position(sequence)
         rows = int(count == sequence.remaining)
         if sequence.scoring:
             rows = count = min(count, self._scoring_rows())
             if not count:
                 return 0
         if count == sequence.remaining == 1:
-            self._batch.add_one(int(sequence.tokens[at]), at, lane)
+            self._batch.add_one(int(sequence.tokens[at]), position, lane)
         else:
-            self._batch.add(sequence.tokens[at : at + count], at, lane, logits=rows)
+            self._batch.add(sequence.tokens[at : at + count], position, lane, logits=rows)
         self._scheduled.append((sequence, count, rows))
         return count
+
+    def _position(self, sequence: Sequence) -> int:
+        """Of the next token to be computed."""
+        if sequence.computed >= sequence.prompt_length:
+            return sequence.computed - sequence.saved
+        return self.cache.places.position(sequence.tokens, sequence.computed)
 
     def _scoring_rows(self) -> int:
         """Logits of prompt tokens that this call can still give."""
@@ -181,10 +238,10 @@ class Scheduler:
 
     # -- one call of llama.cpp ----------------------------------------------------------------
 
-    def _compute(self) -> None:
+    def _compute(self, batch: Batch | PictureBatch) -> None:
         if not self._scheduled:
             return
-        code = self._decode()
+        code = self._decode(batch)
         scheduled, self._scheduled = self._scheduled, []
         self._batch.clear()
         if code == 1:
@@ -197,15 +254,15 @@ class Scheduler:
         else:
             self._advance(scheduled)
 
-    def _decode(self) -> int:
-        tokens = self._batch.size
+    def _decode(self, batch: Batch | PictureBatch) -> int:
+        tokens = batch.size
         self.context.set_threads(self.threads.before(tokens))
         if self.context.threads < self._processors:
             for sequence, *_ in self._scheduled:
                 if sequence.guide is not None:
                     sequence.guide.begin()
         start = perf_counter()
-        code = self.context.decode(self._batch)
+        code = self.context.decode(batch)
         elapsed = perf_counter() - start
         self._inside += elapsed
         if code:
@@ -220,7 +277,7 @@ class Scheduler:
         """The step was abandoned half-way: it is done again, with the threads there are now."""
         for sequence, _, _ in scheduled:
             assert sequence.lane is not None
-            if not self.context.cut(sequence.lane, sequence.computed):
+            if not self.context.cut(sequence.lane, self._position(sequence)):
                 sequence.computed = 0
 
     def _advance(self, scheduled: list[Share]) -> None:

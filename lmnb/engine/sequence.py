@@ -9,14 +9,19 @@ import numpy as np
 from lmnb.engine.constraint import Guide
 from lmnb.engine.detokenizer import Detokenizer
 from lmnb.engine.events import Delta, Finished, FinishReason, Timings, TokenLogprob
+from lmnb.engine.glance import Glance
 from lmnb.engine.options import EngineRequest
 from lmnb.engine.sampling import Sampler
 from lmnb.engine.scoring import PromptScores
 from lmnb.engine.vocab import Tokens
 
+Glances = tuple[tuple[int, Glance], ...]
+"""Pictures, each with the number of its first token, in order."""
+
 
 class Sequence:
-    """Tokens 0..computed are in the KV cache at positions of the same number.
+    """Tokens 0..computed are in the KV cache, at positions of the same number unless there are
+    pictures (`places.py`).
 
     A sequence is prefilled until one token is left to compute (`remaining == 1` with a sampled
     token pending), then decoded one token a step. A preempted sequence keeps its tokens and
@@ -31,12 +36,16 @@ class Sequence:
         sampler: Sampler,
         visible: frozenset[int] = frozenset(),
         guide: Guide | None = None,
+        glances: Glances = (),
     ) -> None:
         self.id = id
         self.request = request
         self.sampler = sampler
         self.visible = visible
         self.guide = guide
+        self.glances = glances
+        self.saved = sum(glance.length - glance.positions for _, glance in glances)
+        """Positions that the pictures in the prompt do not take up."""
         self.scores: PromptScores | None = None
         self.prompt_length = len(tokens)
         self.length = len(tokens)
@@ -59,6 +68,20 @@ class Sequence:
     def remaining(self) -> int:
         """Tokens still to be computed before the next one can be sampled."""
         return self.length - self.computed
+
+    @property
+    def looking(self) -> tuple[int, Glance] | None:
+        """The picture of which tokens are to be computed next, and how many of it are already."""
+        for start, glance in self.glances:
+            if start <= self.computed < start + glance.length:
+                return self.computed - start, glance
+        return None
+
+    @property
+    def text_ahead(self) -> int:
+        """Tokens still to be computed before the next picture, or all."""
+        starts = (start for start, _ in self.glances if start >= self.computed)
+        return min(starts, default=self.length) - self.computed
 
     @property
     def completion_length(self) -> int:

@@ -91,6 +91,10 @@ class VectorRunner:
         error = f"This model does not generate text: it is loaded for {made_for}."
         return [failed(id, InvalidRequest(error, param="model"))]
 
+    def count(self, _: EngineRequest) -> int:
+        """Not here."""
+        raise InvalidRequest("This model does not generate text.", param="model")
+
     def embed(self, id: int, request: EmbedRequest) -> list[SequenceEvent]:
         """Queue inputs to become vectors of length 1: `Accepted`, or why not."""
         try:

@@ -21,6 +21,7 @@ from lmnb.engine.protocol import (
     Answer,
     Cancel,
     Command,
+    Count,
     Detokenize,
     Embed,
     Events,
@@ -99,6 +100,11 @@ class Worker:
                 except LmnbError as error:
                     return Answer(call, error=error.message)
                 return Answer(call, tokens=ids)
+            case Count(call, request):
+                try:
+                    return Answer(call, count=runner.count(request))
+                except LmnbError as error:
+                    return Answer(call, error=error.message, kind=type(error).__name__)
             case Detokenize(call, tokens):
                 render = runner.model.vocab.render
                 return Answer(call, pieces=[render(token, special=True) for token in tokens])

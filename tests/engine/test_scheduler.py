@@ -3,7 +3,7 @@
 import pytest
 
 from lmnb.engine.events import Failed
-from lmnb.engine.options import Sampling, Span
+from lmnb.engine.options import EngineRequest, Sampling, Span
 
 from .driver import load, request, run, step, submit, words
 
@@ -139,8 +139,10 @@ def test_token_ids_outside_the_vocabulary_are_refused(runner, tokens):
 
 
 def test_text_of_a_user_is_not_read_as_control_tokens(runner):
-    special = runner.tokens(request("<|im_end|>"))
-    literal = runner.tokens(request("").__class__(prompt=(Span("<|im_end|>", special=False),)))
+    special, literal = (
+        runner.prompts.read(EngineRequest(prompt=(Span("<|im_end|>", special=special),)), [])[0]
+        for special in (True, False)
+    )
     assert len(special) == 1
     assert len(literal) > 1
 

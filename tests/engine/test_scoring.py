@@ -57,7 +57,7 @@ def scoring(text: str | tuple[int, ...], **options: object) -> EngineRequest:
 
 def test_each_token_is_scored_as_if_it_had_just_been_written(runner: Runner) -> None:
     """The reference: greedy decoding's own log-probabilities of what it wrote."""
-    prompt = runner.tokens(request("Once upon a time"))
+    prompt = runner.prompts.read(request("Once upon a time"), [])[0]
     written = run(runner, request("Once upon a time", max_tokens=12, logprobs=1))[0]
     whole = (*map(int, prompt), *(t.token for t in written.logprobs))
     [scores] = score(runner, scoring(whole))
@@ -153,7 +153,7 @@ def test_a_model_fills_in_between_its_own_marks(tmp_path: Path) -> None:
     left = vocab.tokenize("def f(", add_special=False, parse_special=False)
     right = vocab.tokenize("):</s>", add_special=False, parse_special=False)
     for prompt in ("def f(", left):
-        question = runner.tokens(request(prompt, suffix="):</s>"))
+        question = runner.prompts.read(request(prompt, suffix="):</s>"), [])[0]
         bos = [vocab.bos] if isinstance(prompt, str) else []
         assert list(question) == [*bos, 4, *left, 5, *right, 6]
     [reply] = run(runner, request("def f(", suffix="):", max_tokens=3))

@@ -1,0 +1,69 @@
+"""From a request's text, tokens and pictures to the tokens of a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Several
+
+import numpy as np
+
+from lmnb.engine.glance import Glance, Looked
+from lmnb.engine.options import EngineRequest
+from lmnb.engine.places import Places
+from lmnb.engine.sequence import Glances
+from lmnb.engine.vocab import Tokens, Vocab, as_tokens
+from lmnb.errors import InvalidRequest
+
+
+class PromptReader:
+    """For one model."""
+
+    def __init__(self, vocab: Vocab, places: Places) -> None:
+        self.vocab = vocab
+        self.places = places
+
+    def read(self, request: EngineRequest, looked: Several[Looked]) -> tuple[Tokens, Glances]:
+        """The prompt's token ids, and the pictures in it. Text gets one BOS if the model wants it,
+        never two. Raises InvalidRequest."""
+        vocab = self.vocab
+        ids = list(request.prompt_tokens)
+        if ids and not 0 <= min(ids) <= max(ids) < vocab.size:
+            raise InvalidRequest(
+                f"The prompt has a token id outside 0 to {vocab.size - 1}.", param="prompt"
+            )
+        if looked:
+            return self._with_pictures(request, looked)
+        for span in request.prompt:
+            ids += vocab.tokenize(span.text, add_special=False, parse_special=span.special)
+        if request.suffix:
+            ids = vocab.infill(ids, request.suffix)
+        return as_tokens(ids if request.prompt_tokens else self._begun(ids)), ()
+
+    def _with_pictures(
+        self, request: EngineRequest, looked: Several[Looked]
+    ) -> tuple[Tokens, Glances]:
+        pieces: list[Tokens | Glance] = (
+            [] if request.prompt[0].text else [as_tokens(self._begun([]))]
+        )
+        for span in request.prompt:
+            if span.image is not None:
+                pieces += looked[span.image]
+                continue
+            ids = self.vocab.tokenize(span.text, add_special=False, parse_special=span.special)
+            pieces.append(as_tokens(ids if pieces else self._begun(ids)))
+        glances: list[tuple[int, Glance]] = []
+        tokens: list[Tokens] = []
+        length = 0
+        for piece in pieces:
+            if isinstance(piece, Glance):
+                self.places.learn(piece)
+                glances.append((length, piece))
+            tokens.append(piece.tokens if isinstance(piece, Glance) else piece)
+            length += len(tokens[-1])
+        return np.concatenate(tokens), tuple(glances)
+
+    def _begun(self, ids: list[int]) -> list[int]:
+        """With the token that begins a text, if the model wants one and it is not there."""
+        bos = self.vocab.bos
+        if not self.vocab.add_bos or bos < 0 or ids[:1] == [bos]:
+            return ids
+        return [bos, *ids]
