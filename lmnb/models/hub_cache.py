@@ -110,6 +110,8 @@ class CachedRepo:
         if ref == commit:
             return
         path = self.folder / "refs" / safe_path(ref)
+        if path.is_file() and path.read_text() == commit:
+            return  # the cache may be one that cannot be written
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         partial.write_text(commit)

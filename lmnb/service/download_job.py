@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from pathlib import Path
@@ -9,10 +10,13 @@ from typing import Literal
 
 import msgspec
 
+from lmnb.errors import LmnbError
 from lmnb.models.hub_cache import CachedRepo
 from lmnb.models.repository import HubFile
 
-__all__ = ["UNFINISHED", "DownloadFailure", "DownloadJob", "State", "new_id"]
+__all__ = ["UNFINISHED", "DownloadFailure", "DownloadJob", "State", "failure_of", "new_id"]
+
+log = logging.getLogger("lmnb.service")
 
 State = Literal["queued", "downloading", "paused", "completed", "failed", "cancelled"]
 UNFINISHED: tuple[State, ...] = ("queued", "downloading", "paused", "failed")
@@ -75,6 +79,10 @@ class DownloadJob(msgspec.Struct):
             repo.link(self.commit, file)
         repo.point(self.revision, self.commit)
 
+    def sizes(self) -> dict[str, int]:
+        """Bytes by path, when all is here."""
+        return {file.path: file.size for file in self.files}
+
     def present(self) -> dict[str, int]:
         """Bytes that are on the disk, by path. Blocks."""
         repo = self.repo
@@ -83,3 +91,15 @@ class DownloadJob(msgspec.Struct):
 
 def new_id() -> str:
     return f"job_{secrets.token_hex(5)}"
+
+
+def failure_of(error: BaseException) -> DownloadFailure:
+    """What to tell of what ended a job."""
+    if isinstance(error, OSError):
+        where = error.filename or "the cache"
+        error = LmnbError(f"Could not write {where}: {error.strerror}", code="cannot_write")
+    if isinstance(error, LmnbError):
+        return DownloadFailure(error.message, error.type, error.code)
+    log.error("A download failed", exc_info=error)
+    message = "It failed for a reason of ours: the server's log has it."
+    return DownloadFailure(message, LmnbError.type, None)

@@ -14,8 +14,8 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from tests.hub import Fault, StandInHub
-from tests.hub.models import SMOLLM2, TINY
+from tests.hub import StandInHub
+from tests.hub.models import TINY
 
 Q4 = "Tiny-Llama-Q4_K_M.gguf"
 
@@ -92,12 +92,3 @@ def test_its_refusals_are_the_hubs(hub: StandInHub, client: HfApi, tmp_path: Pat
         fetch(TINY, Q4, False, revision="v9")
     with pytest.raises(EntryNotFoundError):
         fetch(TINY, "none.gguf", False)
-
-
-def test_a_cut_connection_is_taken_up_again(hub: StandInHub, tmp_path: Path) -> None:
-    """huggingface_hub goes on within one call, from the last whole 10 MB."""
-    file = "SmolLM2-135M-Instruct-Q4_1.gguf"
-    hub.arm(f"{SMOLLM2}/{file}", Fault(cut_after=15_000_000))
-    hf_hub_download(SMOLLM2, file, endpoint=hub.url, cache_dir=tmp_path, token=False)
-    ranges = [one.headers.get("range") for one in hub.asked("GET", file)]
-    assert ranges == [None, "bytes=10485760-"]

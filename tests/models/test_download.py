@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 from huggingface_hub import (
     HfApi,
+    close_session,
     hf_hub_download,
     scan_cache_dir,
     snapshot_download,
@@ -271,6 +275,18 @@ def test_gated_files_need_a_token_of_somebody_who_may(
         assert request.server == "hub" or "authorization" not in request.headers
 
 
+def test_a_proxy_is_used(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the environment names one at the time of the download."""
+    with forward_proxy() as (address, seen):
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("http_proxy", address)
+        close_session()  # huggingface_hub keeps its client
+        fetch.run()
+        close_session()
+    assert seen == [("HEAD", fetch.hub.url), ("GET", fetch.hub.cdn_url)]
+
+
 def test_a_private_repository_is_as_if_it_were_not_there(hub: StandInHub, tmp_path: Path) -> None:
     secret = Fetch(hub, tmp_path, "tiny-labs/Tiny-Secret-GGUF", "Tiny-Secret-Q8_0.gguf")
     assert "private" in secret.fail(ModelNotFound).message
@@ -383,6 +399,39 @@ def test_what_is_discarded_is_gone_and_what_is_used_stays(fetch: Fetch) -> None:
     path.unlink()
     fetch.repo.discard(fetch.file)
     assert not fetch.repo.blob(fetch.file).exists()
+
+
+@contextmanager
+def forward_proxy() -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """A proxy for http://, and which methods and origins it was asked for."""
+    seen: list[tuple[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append((self.command, self.path[: self.path.index("/", 8)]))
+            headers = dict(self.headers.items())
+            answer = httpx.request(self.command, self.path, headers=headers, trust_env=False)
+            self.send_response(answer.status_code)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", seen
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def in_thread(work: Callable[[], object]) -> tuple[threading.Thread, list[object]]:

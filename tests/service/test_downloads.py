@@ -25,7 +25,7 @@ from lmnb.errors import (
 from lmnb.models.hub import Hub
 from lmnb.models.retrying import Patience
 from lmnb.models.scan import scan
-from lmnb.service import downloads as module
+from lmnb.service import download_queue, downloads
 from lmnb.service.database import Database
 from lmnb.service.downloads import Downloads, most_at_once
 from lmnb.service.notices import Notices
@@ -85,7 +85,8 @@ async def serving(path: Path, **options: Any) -> AsyncIterator[Server]:
 
 @pytest.fixture
 def cache(hub: StandInHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(module, "STEP_SECONDS", 0.02)
+    for module in (download_queue, downloads):
+        monkeypatch.setattr(module, "STEP_SECONDS", 0.02)
     return tmp_path / "huggingface" / "hub"
 
 
@@ -338,12 +339,32 @@ async def test_another_server_sees_a_job_and_stops_it(
         assert seen["job_id"] == id
         assert 0 < seen["downloaded_bytes"] < seen["total_size_bytes"]
         # In one process both would be the same owner.
-        monkeypatch.setattr(module.StoredJob, "is_ours", property(lambda _: False))
+        monkeypatch.setattr(downloads.StoredJob, "is_ours", property(lambda _: False))
         assert (await other.downloads.pause(id))["state"] == "paused"
         await idle(runs)
         hub.faults.clear()
         await other.downloads.resume(id)
         assert (await other.until(id, "completed", "failed"))["state"] == "completed"
+
+
+async def test_a_server_that_does_not_listen_is_overruled(
+    hub: StandInHub, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a machine that is no more, nothing says that it is."""
+    hub.arm(Q4, SLOW)
+    async with serving(tmp_path) as gone:
+        id = (await gone.downloads.start(f"{TINY}@q4_k_m"))["job_id"]
+        await arrived(hub, Q4, 60_000)
+    database = Database(tmp_path / "lmnb.sqlite")
+    with database.writing() as db:
+        db.execute("UPDATE downloads SET owner = 'another-machine 1 1.0'")
+    database.close()
+    async with serving(tmp_path) as server:
+        assert (await server.downloads.status(id))["state"] == "downloading"
+        assert (await server.downloads.pause(id))["state"] == "paused"
+        hub.faults.clear()
+        await server.downloads.resume(id)
+        assert (await server.until(id, "completed", "failed"))["state"] == "completed"
 
 
 async def test_names_that_cannot_be_fetched_are_errors(
@@ -423,6 +444,6 @@ async def idle(server: Server) -> None:
     """Until no thread runs any more."""
 
     async def is_idle() -> bool:
-        return not server.downloads._runs
+        return not server.downloads._queue.runs
 
     await until(is_idle)
