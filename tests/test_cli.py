@@ -17,6 +17,8 @@ import pytest
 
 from lmnb.cli import table
 from lmnb.notebook.verbs.verb import Verb
+from tests.hub import StandInHub, running_hub
+from tests.hub.models import TINY, default_repositories, write_files
 from tests.server.spawn import Server, environment, jupyter_server, lmnb_serve
 
 DOCS = Path(__file__).parents[1] / "docs" / "cli.md"
@@ -29,8 +31,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(folder: Path, smollm2: Path) -> Iterator[Server]:
-    with lmnb_serve(folder, "--models", str(smollm2), "--slots", "2") as server:
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandInHub]:
+    files = write_files(tmp_path_factory.mktemp("hub"))
+    with running_hub(*default_repositories(files)) as hub:
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path, smollm2: Path, hub: StandInHub) -> Iterator[Server]:
+    options = ("--models", str(smollm2), "--slots", "2")
+    with lmnb_serve(folder, *options, HF_ENDPOINT=hub.url) as server:
         yield server
 
 
@@ -82,13 +92,35 @@ def test_load_ps_unload(lmnb: Any) -> None:
     assert lmnb("unload", "--all").returncode == 0
 
 
+def test_search_get_and_rm(lmnb: Any, hub: StandInHub) -> None:
+    """From the Hub to this disk, and off it again."""
+    assert re.search(rf"^{TINY} .*Q4_K_M", lmnb("search", "tiny llama").stdout, re.MULTILINE)
+    got = lmnb("get", TINY, "--quant", "Q8_0")
+    assert got.returncode == 0, got.stderr
+    assert f"{TINY}@q8_0 is downloaded" in got.stderr
+    name = re.search(r"`lmnb load (\S+)`", got.stderr)
+    assert name is not None
+    assert "already" in lmnb("get", TINY, "--quant", "Q8_0").stderr
+    assert json.loads(lmnb("downloads", "--json").stdout)[0]["status"] == "completed"
+    assert lmnb("load", name[1], "-c", "64").returncode == 0, "by the name that it was told"
+    assert lmnb("rm", name[1], "-y").returncode == 1, "it is loaded"
+    assert "are free again" in lmnb("rm", name[1], "-y", "--force").stderr
+    assert TINY.lower() not in lmnb("ls").stdout.lower()
+
+
+def test_a_model_that_nobody_has_is_a_failure_that_says_so(lmnb: Any) -> None:
+    missing = lmnb("get", "no-such-model-anywhere")
+    assert missing.returncode == 1
+    assert "no-such-model-anywhere" in missing.stderr
+
+
 def test_a_question_from_the_command_line_and_from_a_pipe(lmnb: Any) -> None:
     """The answer alone goes to standard output."""
-    asked = lmnb("chat", MODEL, "-p", "Say hello.", "--stats", "--ttl", "60")
+    asked = lmnb("chat", MODEL, "-p", "Say hello.", "--stats", "--max-tokens", "9")
     assert asked.returncode == 0, asked.stderr
     assert asked.stdout.strip() and "tokens per second" not in asked.stdout
     assert "tokens per second" in asked.stderr
-    piped = lmnb("chat", input="Say hello.")
+    piped = lmnb("chat", "--max-tokens", "9", "-t", "0", input="Say hello.")
     assert piped.returncode == 0 and piped.stdout.strip()
     silent = lmnb("chat")
     assert (silent.returncode, silent.stdout) == (0, "")
@@ -196,7 +228,7 @@ def test_without_a_server_it_says_how_to_start_one(tmp_path: Path) -> None:
 
 
 def test_a_notebook_server_is_found_too(tmp_path: Path) -> None:
-    with jupyter_server(tmp_path, "--IdentityProvider.token=secret") as server:
+    with jupyter_server(tmp_path, "--IdentityProvider.token=secret"):
         state = json.loads(lmnb_command(tmp_path, "server", "status", "--json").stdout)
         assert state["lmnb_url"].endswith("/base/lmnb/v1")
         started = lmnb_command(tmp_path, "server", "start", "--port", "0", "--json")
@@ -225,7 +257,7 @@ def documented(verbs: dict[str, Verb]) -> str:
 
 def _usage(option: Any) -> str:
     settings = option.settings
-    value = settings.get("metavar") or "|".join(settings.get("choices", ()))
+    value = settings.get("metavar") or "|".join(map(str, settings.get("choices", ())))
     takes_one = settings.get("action", "append") == "append"
     flags = ", ".join(option.flags) if option.is_flag else option.flags[0].upper()
     return f"`{flags}{' ' + value if value and takes_one and option.is_flag else ''}`"
@@ -238,4 +270,4 @@ def test_the_reference_is_the_table() -> None:
     if os.environ.get("LMNB_WRITE_DOCS"):
         reference = documented(table())
         DOCS.write_text(head + mark + reference)
-    assert reference == documented(table())
+    assert reference == documented(table()), "LMNB_WRITE_DOCS=1 writes it anew"

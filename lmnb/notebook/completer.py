@@ -20,14 +20,21 @@ from lmnb.notebook.verbs import Verb
 from lmnb.notebook.wire import Model
 
 STALE_SECONDS = 15.0
+LEAST = 3
+"""Characters of a name, before the Hub is asked for more."""
 _LINE = re.compile(r"^(?:\s*\w+\s*=)?\s*(%%?)lms\s+(.*)$")
 
 
 class ModelNames:
     """Names of models, remembered; refreshed behind the user's back when they have grown old."""
 
-    def __init__(self, fetch: Callable[[], Sequence[Model]]) -> None:
-        self._fetch = fetch
+    def __init__(
+        self,
+        fetch: Callable[[], Sequence[Model]],
+        search: Callable[[str], Sequence[Mapping[str, Any]]] = lambda words: (),
+    ) -> None:
+        self._fetch, self._search = fetch, search
+        self._searched: set[str] = set()
         self._next_refresh = 0.0
         self.local: list[str] = []
         self.loaded: list[str] = []
@@ -50,6 +57,20 @@ class ModelNames:
         self._next_refresh = time.monotonic() + STALE_SECONDS
         context = copy_context()
         threading.Thread(target=context.run, args=(self._ask,), daemon=True).start()
+
+    def look_up(self, word: str) -> None:
+        """Search the Hub in the background, once for each beginning that says something: the next
+        Tab knows what was found."""
+        words = " ".join(word.lower().split("/")).strip()
+        if len(words) < LEAST or words in self._searched:
+            return
+        self._searched.add(words)
+        context = copy_context()
+        threading.Thread(target=context.run, args=(self._find, words), daemon=True).start()
+
+    def _find(self, words: str) -> None:
+        with suppress(LmnbError, OSError, RuntimeError):
+            remote_names.remember(self._search(words))
 
     def _ask(self) -> None:
         with suppress(LmnbError, OSError, RuntimeError):  # Tab then offers what was known
@@ -174,6 +195,8 @@ def matcher(
         if words is None:
             return {"completions": []}
         names.refresh()
+        if re.match(r"\s*%lms\s+get\s", line):
+            names.look_up(re.split(r"\s", line)[-1])
         return {
             "completions": [SimpleCompletion(text=word, type="param") for word in words],
             "matched_fragment": re.split(r"\s", line)[-1],

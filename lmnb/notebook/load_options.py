@@ -44,6 +44,11 @@ def adapter(text: str) -> dict[str, Any]:
     return {"path": str(Path(path if more else text).expanduser().absolute()), **more}
 
 
+def file(text: str) -> str:
+    """A file; nothing stays nothing."""
+    return str(Path(text).expanduser().absolute()) if text else ""
+
+
 def _switch(flag: str, help: str, **more: Any) -> Any:
     return option(flag, action=BooleanOptionalAction, help=help, **more)
 
@@ -95,6 +100,12 @@ LOAD_OPTIONS = (
     ),
     option(
         "--queue-limit", type=between(0, 2**31, int), metavar="N", help="requests that may wait"
+    ),
+    option(
+        "--projector",
+        type=file,
+        metavar="FILE",
+        help="the mmproj file it sees with; '' for none (default: its own, if it has one)",
     ),
     _switch("--embeddings", "load it for embeddings"),
 )

@@ -45,7 +45,7 @@ class LMSMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self._ip = shell
-        self.names = ModelNames(lambda: session.client().models())
+        self.names = ModelNames(lambda: session.client().models(), _search)
         self.in_notebook = getattr(shell, "kernel", None) is not None
         self._chat = Chat(shell, self, self.names, self._screen)
         self._chat_verbs = ChatVerbs(shell, self._chat)
@@ -112,6 +112,11 @@ class LMSMagics(Magics):
             raise
         except KeyboardInterrupt:
             raise Interrupted("stopped") from None
+
+
+def _search(words: str) -> list[Any]:
+    found = session.client().json("GET", "api/v1/models/search", params={"q": words})
+    return list(found["models"])
 
 
 def help_text(verbs: dict[str, Verb]) -> str:

@@ -1,5 +1,7 @@
 """The verb table: what can be written on a `%lms` line."""
 
+import threading
+import time
 from pathlib import Path
 
 import msgspec
@@ -135,6 +137,23 @@ def names() -> ModelNames:
     names.remember([model("tiny", "tiny-1"), model("big")])
     remote_names.remember([{"id": "acme/tiny-GGUF"}, {"id": "other/big-GGUF"}])
     return names
+
+
+def test_the_hub_is_asked_behind_ones_back_and_once_for_each_beginning() -> None:
+    asked, answered = list[str](), threading.Event()
+
+    def search(words: str) -> list[dict[str, str]]:
+        asked.append(words)
+        answered.set()
+        return [{"id": "acme/looked-up"}]
+
+    names = ModelNames(list, search)
+    for word in ("ac", "acme/loo", "acme/loo"):
+        names.look_up(word)
+    assert answered.wait(10)
+    while not candidates("%lms get acme/loo", VERBS, names):
+        time.sleep(0.01)
+    assert asked == ["acme loo"]
 
 
 @pytest.mark.parametrize(

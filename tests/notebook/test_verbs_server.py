@@ -58,6 +58,19 @@ def test_ls_has_a_table_for_each_kind(client: ScriptedClient, screen: RecordingS
     assert [entry["key"] for entry in run("ls --json --embedding", client, screen)] == ["minilm"]
 
 
+def test_ls_finds_what_is_here_twice(screen: RecordingScreen) -> None:
+    copies = [{"model": "a", "path": "/x/a.gguf"}, {"model": "b", "path": "/y/b.gguf"}]
+    twice = {"sha256": "0", "size_bytes": 5e6, "wasted_bytes": 5e6, "copies": copies}
+    client = ScriptedClient({"GET api/v1/models/duplicates": {"duplicates": [], "wasted_bytes": 0}})
+    run("ls --duplicates", client, screen)
+    assert screen.said == ["Nothing is on this disk twice."]
+    found = {"duplicates": [twice], "wasted_bytes": 5e6}
+    client.answers["GET api/v1/models/duplicates"] = found
+    run("ls --duplicates", client, screen)
+    assert "5.00 MB could be freed." in screen.said[-1] and "/y/b.gguf" in screen.said[-1]
+    assert run("ls --duplicates --json", client, screen) == found
+
+
 def test_info_of_a_part_of_a_name(client: ScriptedClient, screen: RecordingScreen) -> None:
     settings = "GET api/v1/models/settings/acme/big"
     client.answers[settings] = {"settings": {"context_length": 2048}}

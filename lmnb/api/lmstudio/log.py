@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, cast, get_args
+from typing import Annotated, Any, get_args
+
+from pydantic import BeforeValidator
 
 from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.lmstudio.v0.figures import STOP_REASONS, tokens_per_second
+from lmnb.api.query import Query, parse_query
 from lmnb.api.sse import EventStream
 from lmnb.api.sse import event as sse
-from lmnb.errors import InvalidRequest
 from lmnb.service.events import Finished
 from lmnb.service.log import (
     Answered,
@@ -22,7 +23,20 @@ from lmnb.service.log import (
     Wanted,
 )
 
-__all__ = ["LogHandler"]
+__all__ = ["LogHandler", "LogQuery"]
+
+
+def _split(value: object) -> object:
+    return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
+
+
+class LogQuery(Query):
+    """Several words stand between commas."""
+
+    source: Annotated[list[Source], BeforeValidator(_split)] = list(get_args(Source))
+    filter: Annotated[list[Kind], BeforeValidator(_split)] = list(get_args(Kind))
+    model: str | None = None
+    stream: bool = False
 
 
 class LogHandler(ApiHandler):
@@ -31,12 +45,9 @@ class LogHandler(ApiHandler):
 
     @endpoint(needs="manage")
     async def get(self) -> None:
-        wanted = Wanted(
-            sources=cast(Sequence[Source], self._choice("source", get_args(Source))),
-            kinds=cast(Sequence[Kind], self._choice("filter", get_args(Kind))),
-            model=self.get_query_argument("model", None),
-        )
-        if self._flag("stream"):
+        asked = parse_query(self, LogQuery)
+        wanted = Wanted(asked.source, asked.filter, asked.model)
+        if asked.stream:
             await self._follow(wanted)
         else:
             entries = self.services.log.recent(wanted)
@@ -52,22 +63,6 @@ class LogHandler(ApiHandler):
                         follower.missed = 0
                     events.send(sse(describe(entry)))
                     await events.ready()
-
-    def _choice(self, name: str, known: Sequence[str]) -> Sequence[str]:
-        """Words between commas. All of them where nothing is said."""
-        text = self.get_query_argument(name, None)
-        words = known if text is None else [word.strip() for word in text.split(",")]
-        for word in words:
-            if word not in known:
-                options = "', '".join(known)
-                raise InvalidRequest(f"'{name}' takes '{options}', not {word!r}.", param=name)
-        return words
-
-    def _flag(self, name: str) -> bool:
-        text = self.get_query_argument(name, "false")
-        if text not in ("true", "false"):
-            raise InvalidRequest(f"'{name}' takes true or false, not {text!r}.", param=name)
-        return text == "true"
 
 
 def describe(entry: Entry) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from lmnb.api.lmstudio.estimate import EstimateRequest
 from lmnb.api.lmstudio.importing import ImportRequest
 from lmnb.api.lmstudio.keys import NewKey
 from lmnb.api.lmstudio.load import LoadRequest
+from lmnb.api.lmstudio.log import LogQuery
 from lmnb.api.lmstudio.server import StartRequest
 from lmnb.api.lmstudio.settings import SettingsRequest
 from lmnb.api.lmstudio.unload import UnloadRequest
@@ -119,6 +120,12 @@ LMSTUDIO_OPERATIONS = (
     Operation("get", "/api/v1/keys", "API keys that were made", server.KeyList),
     Operation("post", "/api/v1/keys", "Make an API key", server.CreatedKey, NewKey),
     Operation("delete", "/api/v1/keys/{id}", "Revoke an API key", server.RevokedKey),
-    Operation("get", "/api/v1/log", "Requests, prompts, answers, engines", server.LogEntries),
+    Operation(
+        "get",
+        "/api/v1/log",
+        "Requests, prompts, answers, engines",
+        server.LogEntries,
+        query=LogQuery,
+    ),
     Operation("get", "/lmstudio-greeting", "Is this LM Studio's API", server.Greeting, public=True),
 )

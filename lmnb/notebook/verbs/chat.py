@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from lmnb.errors import LmnbError
+from lmnb.notebook.chat_options import SAMPLING_OPTIONS, sampling
 from lmnb.notebook.choice import choose_model, loaded_ids
 from lmnb.notebook.client import Client
 from lmnb.notebook.conversation import Conversation
@@ -53,7 +54,7 @@ class TerminalChat:
         self._client, self._screen = client, screen
         self._model = _model(client, arguments.model)
         self._system: str = arguments.system_prompt or ""
-        self._ttl: int = arguments.ttl
+        self._parameters = {"ttl": arguments.ttl, **sampling(arguments)}
         self._stats: bool = arguments.stats
         self._conversation = Conversation()
 
@@ -63,7 +64,7 @@ class TerminalChat:
             self._screen.say(f"loading {self._model} …")
         message = {"role": "user", "content": prompt}
         messages = self._conversation.messages(message, system=self._system)
-        exchange = Exchange(Question(self._model, messages, {"ttl": self._ttl}))
+        exchange = Exchange(Question(self._model, messages, self._parameters))
         view: View = TerminalView() if sys.stdout.isatty() else PipeView()
         reply = Turn(self._client, view, exchange, Toolbox(())).run()
         self._conversation.add(exchange.new_messages, reply, system=self._system)
@@ -146,6 +147,7 @@ VERB = Verb(
             metavar="SECONDS",
             help="keep a model loaded for this for so long (default: 3600)",
         ),
+        *SAMPLING_OPTIONS,
     ),
     chat,
 )

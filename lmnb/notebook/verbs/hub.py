@@ -117,13 +117,13 @@ def get(client: Client, screen: Screen, arguments: Namespace) -> None:
     if arguments.background:
         screen.say(f"It is job {job['job_id']}. `{screen.program} downloads` shows how it goes.")
         return
-    watch(client, screen, job, f"Downloading {_name(found)}")
+    _watch(client, screen, job, _name(found))
     screen.say(load)
 
 
-def watch(client: Client, screen: Screen, job: downloads.Job, label: str) -> None:
+def _watch(client: Client, screen: Screen, job: downloads.Job, name: str) -> None:
     """Follow a download to its end. An interrupt leaves it to the server, and says so."""
-    progress = screen.progress(label)
+    progress = screen.progress(f"Downloading {name}")
     try:
         done = downloads.follow(
             client, job, lambda job: progress.move(downloads.share(job), progress_of(job))
@@ -137,7 +137,7 @@ def watch(client: Client, screen: Screen, job: downloads.Job, label: str) -> Non
     except BaseException:
         progress.failed()
         raise
-    progress.done(f"{label} is done: {size(done.get('total_size_bytes'))}, checked.")
+    progress.done(f"{name} is downloaded: {size(done.get('total_size_bytes'))}, checked.")
 
 
 def _resolve(client: Client, name: str, arguments: Namespace) -> Found:

@@ -23,6 +23,8 @@ HEADINGS = {"llm": "LLM", "embedding": "EMBEDDING"}
 
 def ls(client: Client, screen: Screen, arguments: Namespace) -> Any:
     """A table for language models, and one for those that embed."""
+    if arguments.duplicates:
+        return _duplicates(client, screen, arguments)
     models = [model for model in client.models() if _wanted(model, arguments)]
     if arguments.json:
         return JsonList(models)
@@ -40,6 +42,23 @@ def ls(client: Client, screen: Screen, arguments: Namespace) -> Any:
         if of_kind := kinds.get(kind):
             screen.show(_table(heading, of_kind, caption, detailed=arguments.detailed))
             caption = ""
+    return None
+
+
+def _duplicates(client: Client, screen: Screen, arguments: Namespace) -> Any:
+    found = client.json("GET", "api/v1/models/duplicates", timeout=PATIENT)
+    if arguments.json:
+        return JsonDict(found)
+    rows = [
+        [copy["model"], size(each["size_bytes"]), copy["path"]]
+        for each in found["duplicates"]
+        for copy in each["copies"]
+    ]
+    if not rows:
+        screen.say("Nothing is on this disk twice.")
+        return None
+    caption = f"{size(found['wasted_bytes'])} could be freed."
+    screen.show(Table(("MODEL", "SIZE", "PATH"), rows, caption))
     return None
 
 
@@ -123,12 +142,22 @@ def find(client: Client, name: str) -> Model:
         ids = [instance["id"] for instance in model.get("loaded_instances") or ()]
         if wanted == model["key"].lower() or name in ids:
             return model
-    like = [model for model in models if wanted in model["key"].lower()]
+    repository, _, quant = wanted.partition("@")
+    repository = repository.removesuffix("-gguf")
+    like = [
+        model
+        for model in models
+        if repository in model["key"].lower() and quant in ("", _quantization(model))
+    ]
     if len(like) == 1:
         return like[0]
     if like:
         raise InvalidRequest(f"Which one? {', '.join(model['key'] for model in like)}.")
     raise ModelNotFound(f"There is no model {name!r} on this machine.")
+
+
+def _quantization(model: Model) -> str:
+    return ((model.get("quantization") or {}).get("name") or "").lower()
 
 
 def import_file(client: Client, screen: Screen, arguments: Namespace) -> None:
@@ -142,8 +171,12 @@ def import_file(client: Client, screen: Screen, arguments: Namespace) -> None:
 
 def rm(client: Client, screen: Screen, arguments: Namespace) -> Any:
     """Delete a model's files, after a question."""
-    model = find(client, arguments.model)
-    what = f"{model['key']} ({size(model.get('size_bytes'))})"
+    try:
+        model = find(client, arguments.model)
+    except ModelNotFound:  # the server knows more names than a list of keys
+        model = {"key": arguments.model}
+    known = model.get("size_bytes")
+    what = f"{model['key']} ({size(known)})" if known else model["key"]
     if not arguments.yes:
         if not screen.person.is_there:
             raise InvalidRequest(f"Nobody can be asked here. `--yes` deletes {what}.")
@@ -171,6 +204,7 @@ VERBS = (
             option("--llm", action="store_true", help="only language models"),
             option("--embedding", action="store_true", help="only embedding models"),
             option("--detailed", action="store_true", help="publisher and path too"),
+            option("--duplicates", action="store_true", help="what is on the disk more than once"),
             JSON,
         ),
         ls,
