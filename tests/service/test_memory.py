@@ -18,14 +18,14 @@ from tests.sized import Sized, write_sized
 
 MIB = 1 << 20
 Pooling = gguf.PoolingType
+Q4_0, Q4_K = gguf.GGMLQuantizationType.Q4_0, gguf.GGMLQuantizationType.Q4_K
 
 MODELS = {
     "dense, as many keys as heads": Sized("llama", kv_heads=8),
-    "dense, grouped queries, Q4_K": Sized(
-        "llama", kind=gguf.GGMLQuantizationType.Q4_K, forward=1536
-    ),
+    "dense, grouped queries, Q4_K": Sized("llama", kind=Q4_K, forward=1536),
     "experts": Sized("llama", experts=4),
     "biases, tied": Sized("qwen2", tied=True),
+    "tied, Q4_0": Sized("qwen2", tied=True, kind=Q4_0, forward=1536),
     "normed queries": Sized("qwen3"),
     "many experts": Sized("qwen3moe", experts=16),
     "windows and a soft cap": Sized("gemma2", tied=True, layers=6),

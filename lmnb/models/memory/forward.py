@@ -7,6 +7,9 @@ from lmnb.models.memory.graph import Graph
 
 __all__ = ["feed_forward", "feeds_forward"]
 
+MAX_EXPERTS = 1024
+"""More than any model has that llama.cpp loads."""
+
 
 def feed_forward(graph: Graph, x: int, layer: Layer, size: int) -> int:
     """`size`: the floats that go in, and come out."""
@@ -33,7 +36,7 @@ def _dense(graph: Graph, x: int, tensors: Tensors, kind: str, rows: int) -> int:
 
 
 def _experts(graph: Graph, x: int, layer: Layer, rows: int) -> int:
-    tensors, used = layer.tensors, max(1, layer.experts_used)
+    tensors, used = layer.tensors, min(max(1, layer.experts_used), MAX_EXPERTS)
     logits, count = graph.product(x, tensors, "ffn_gate_inp", rows)
     scores = graph.node(count, logits, in_place=True)
     biased = graph.node(count, scores) if "exp_probs_b.bias" in tensors else scores

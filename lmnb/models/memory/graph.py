@@ -83,7 +83,8 @@ class Graph:
         """A matrix takes so many numbers (axis 0) and gives so many (-1, or 1 of each expert). One
         that is not there is square."""
         tensor = tensors.get(f"{name}.weight")
-        return tensor.shape[axis] if tensor and len(tensor.shape) > axis else self.model.width
+        known = tensor is not None and len(tensor.shape) > max(axis, 0)
+        return tensor.shape[axis] if tensor and known else self.model.width
 
     def turn(self, x: int, count: int, *, keys: bool) -> int:
         """Keys and values are turned before they are quantised, where their length allows it."""

@@ -53,26 +53,22 @@ def host_weights(
 ) -> HostWeights:
     """What stays with the processor: the embedding, and layers below `first_on_gpu` (one more than
     there are layers: the output too)."""
-    plain: list[list[Tensor]] = []
-    packed = duplicated = 0
+    packed, kept, mapped = 0, 0, 0
     for header in model.headers:
         here = [tensor for tensor in header.tensors if _on_host(tensor, model, first_on_gpu)]
-        packing = [tensor for tensor in here if _is_repacked(tensor, repacked)]
-        packed += sum(tensor.size for tensor in packing)
-        plain.append([tensor for tensor in here if tensor not in packing])
+        plain = [tensor for tensor in here if not _is_repacked(tensor, repacked)]
+        packed += sum(tensor.size for tensor in here) - sum(tensor.size for tensor in plain)
+        kept += sum(_padded(tensor.size) for tensor in plain)
+        mapped += _range(plain)
     embedding = model.others.get("token_embd.weight")
     if embedding and model.tied and first_on_gpu > len(model.layers):
-        # As the output's matrix it is repacked; as the embedding it is not.
-        duplicated = embedding.size if _packs(embedding, repacked) else 0
-    kept = [tensor for tensors in plain for tensor in tensors]
-    if not mmap and embedding and model.tied and model.info.architecture in _TWICE:
-        kept.append(embedding)
+        if _packs(embedding, repacked):  # as the output's matrix, not as the embedding
+            packed += embedding.size
+        elif model.info.architecture in _TWICE:
+            kept += _padded(embedding.size)
     if not mmap:
-        return HostWeights(0, sum(_padded(tensor.size) for tensor in kept), packed + duplicated, 0)
-    mapped = sum(_range(tensors) for tensors in plain)
-    return HostWeights(
-        mapped, 0, packed + duplicated, max(0, mapped - sum(tensor.size for tensor in kept))
-    )
+        return HostWeights(0, kept, packed, 0)
+    return HostWeights(mapped, 0, packed, max(0, mapped - kept))
 
 
 def output_size(model: Blueprint) -> int:
