@@ -14,7 +14,15 @@ from lmnb.errors import LmnbError
 from lmnb.models.hub_cache import CachedRepo
 from lmnb.models.repository import HubFile
 
-__all__ = ["UNFINISHED", "DownloadFailure", "DownloadJob", "State", "failure_of", "new_id"]
+__all__ = [
+    "CANCELLED",
+    "UNFINISHED",
+    "DownloadFailure",
+    "DownloadJob",
+    "State",
+    "failure_of",
+    "new_id",
+]
 
 log = logging.getLogger("lmnb.service")
 
@@ -29,6 +37,9 @@ class DownloadFailure(msgspec.Struct, frozen=True):
     message: str
     type: str
     code: str | None
+
+
+CANCELLED = DownloadFailure("It was cancelled.", "cancelled", "cancelled")
 
 
 class DownloadJob(msgspec.Struct):

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from typing import Protocol
 
-from lmnb.errors import InvalidRequest
+from lmnb.errors import InvalidRequest, LmnbError
 from lmnb.models.download import locate
 from lmnb.models.hub_access import endpoint
 from lmnb.models.resolution import Resolution
@@ -43,10 +43,24 @@ def plan(
         repository=found.repo.id,
         quantization=found.variant.quant,
         commit=found.repo.revision,
-        revision=revision or parse_wish(model, endpoint=endpoint()).revision or "main",
+        revision=_reference(
+            catalogue, found, revision or parse_wish(model, endpoint=endpoint()).revision
+        ),
         files=found.files,
         cache=str(hub_cache(os.environ).expanduser().absolute()),
     )
+
+
+def _reference(catalogue: Resolver, found: Resolution, asked: str) -> str:
+    """What the commit is to be called in the cache. One that was asked for by its hash and is what
+    `main` means is what other programs look for under that name."""
+    if asked and asked != found.repo.revision:
+        return asked
+    if asked:
+        with suppress(LmnbError):
+            main = catalogue.resolve(found.repo.id, quantization=found.variant.quant or None)
+            return "main" if main.repo.revision == asked else asked
+    return asked or "main"
 
 
 def place_if_here(job: DownloadJob) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from lmnb.models.control import Stopped
 from lmnb.models.download import PATIENCE
 from lmnb.models.retrying import Patience
-from lmnb.service.download_job import UNFINISHED, DownloadJob, failure_of
+from lmnb.service.download_job import CANCELLED, UNFINISHED, DownloadJob, failure_of
 from lmnb.service.download_jobs import Asked, DownloadJobs
 from lmnb.service.download_run import DownloadRun
 from lmnb.service.download_status import status_of
@@ -76,7 +76,7 @@ class DownloadQueue:
 
     async def stop(self, job: DownloadJob, to: Asked) -> None:
         """At once, as far as anybody can see: its thread may take a moment."""
-        job.state = to
+        job.state, job.failure = to, CANCELLED if to == "cancelled" else None
         self.waiting.pop(job.id, None)
         await asyncio.to_thread(self._jobs.save, job, ours=False)
         if (run := self.runs.get(job.id)) is not None:
@@ -166,7 +166,7 @@ class DownloadQueue:
     async def _completed(self, job: DownloadJob) -> None:
         """Also where it was stopped in the moment after: the model is there."""
         self.waiting.pop(job.id, None)
-        job.state, job.completed = "completed", time.time()
+        job.state, job.completed, job.failure = "completed", time.time(), None
         job.key = await asyncio.to_thread(self.key_of, job.path)
         await asyncio.to_thread(self._jobs.save, job, ours=False)
         self.say("download.end", job)

@@ -149,6 +149,23 @@ async def test_a_new_commit_with_the_same_files_fetches_nothing(
     assert scan_cache_dir(cache).warnings == []
 
 
+async def test_the_cache_calls_a_commit_what_others_look_for(
+    hub: StandInHub, cache: Path, tmp_path: Path
+) -> None:
+    """Whoever resolved a name first asks for the commit by its hash."""
+    source = hub.repositories[TINY]
+    first, second = source.sha, source.commit({"README.md": b"# New\n"})
+    source.version_tags["v1"] = first
+    refs = cache / "models--tiny-labs--Tiny-Llama-GGUF" / "refs"
+    async with serving(tmp_path) as server:
+        await server.get(f"{TINY}@q8_0", revision=first)
+        assert not refs.exists()
+        await server.downloads.start(f"{TINY}@q8_0", revision=second)
+        assert (refs / "main").read_text() == second
+        await server.downloads.start(f"{hub.url}/{TINY}/tree/v1", quantization="Q8_0")
+        assert (refs / "v1").read_text() == first
+
+
 async def test_a_model_of_several_files_is_there_when_all_are(
     hub: StandInHub, cache: Path, tmp_path: Path
 ) -> None:
@@ -216,6 +233,7 @@ async def test_a_cancelled_job_leaves_nothing(hub: StandInHub, cache: Path, tmp_
         await arrived(hub, Q4, 60_000)
         status = await server.downloads.cancel(id)
         assert (status["state"], status["status"]) == ("cancelled", "failed")
+        assert status["error"]["message"] == "It was cancelled."
         await idle(server)
         assert list(cache.rglob("blobs/*")) == []
         assert (await server.downloads.cancel(id))["state"] == "cancelled"
