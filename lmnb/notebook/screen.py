@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from typing import IO, Protocol
 
@@ -11,6 +12,8 @@ from lmnb.notebook.person import NOBODY, Someone
 from lmnb.notebook.tables import Table
 
 BAR = 24
+INTERVAL = 0.2
+"""Seconds between pictures of a bar in a notebook: each is a message to every front end."""
 
 
 class Progress(Protocol):
@@ -74,9 +77,13 @@ class NotebookProgress:
 
     def __init__(self, label: str) -> None:
         self._label, self._share, self._slot = label, 0.0, Slot()
+        self._next = 0.0
 
     def move(self, share: float, detail: str = "") -> None:
         self._share = share
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + INTERVAL
         bar, tail = draw(share), f" {detail}" if detail else ""
         self._slot.show(f"{self._label} {bar}{tail}", f"{self._label} `{bar}`{tail}")
 
