@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from argparse import ArgumentTypeError, BooleanOptionalAction
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lmnb.notebook.options import between, count, option
+from lmnb.notebook.options import Option, between, count, option
 
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
 
@@ -53,7 +54,7 @@ def _switch(flag: str, help: str, **more: Any) -> Any:
     return option(flag, action=BooleanOptionalAction, help=help, **more)
 
 
-LOAD_OPTIONS = (
+MODEL_OPTIONS = (
     option(
         "-c", "--context-length", type=count, metavar="N", help="tokens one conversation may hold"
     ),
@@ -64,14 +65,6 @@ LOAD_OPTIONS = (
         type=count,
         metavar="N",
         help="requests computed at the same time",
-    ),
-    option("--ttl", type=count, metavar="SECONDS", help="unload after so long without a request"),
-    option("--identifier", metavar="NAME", help="the name to use it by"),
-    option(
-        "--new-instance",
-        action="store_true",
-        default=None,
-        help="a further one, even if it is loaded like this",
     ),
     _switch("--kv-unified", "the requests share one KV cache"),
     option("--batch-size", type=count, metavar="N", help="most tokens in one call of llama.cpp"),
@@ -109,14 +102,29 @@ LOAD_OPTIONS = (
     ),
     _switch("--embeddings", "load it for embeddings"),
 )
-"""`dest` of each is the field's name on the load route."""
+"""How a model is loaded. `dest` of each is the field's name on the load route."""
+
+LOAD_OPTIONS = (
+    option("--ttl", type=count, metavar="SECONDS", help="unload after so long without a request"),
+    option("--identifier", metavar="NAME", help="the name to use it by"),
+    option(
+        "--new-instance",
+        action="store_true",
+        default=None,
+        help="a further one, even if it is loaded like this",
+    ),
+    *MODEL_OPTIONS,
+)
+"""The same, and what concerns one load only."""
 
 
-def given(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The load options that were on the line, as the load route takes them."""
+def given(
+    arguments: argparse.Namespace, options: Sequence[Option] = LOAD_OPTIONS
+) -> dict[str, Any]:
+    """Those of `options` that were on the line, as the load route takes them."""
     names = {
         each.settings.get("dest") or each.flags[-1].lstrip("-").replace("-", "_")
-        for each in LOAD_OPTIONS
+        for each in options
     }
     return {
         name: value

@@ -81,3 +81,16 @@ def test_a_further_instance_is_asked_for_by_a_flag_only() -> None:
     parser = VERBS["load"].parser("%lms")
     assert given(parser.parse_line(split("tiny"))) == {}
     assert given(parser.parse_line(split("tiny --new-instance"))) == {"new_instance": True}
+
+
+def test_an_estimate_is_asked_for_the_model_not_for_one_load_of_it() -> None:
+    seen: list[Any] = []
+
+    def answer(body: Any) -> Any:
+        seen.append(body)
+        raise UsageMistake("enough")
+
+    client = ScriptedClient({"POST api/v1/models/estimate": answer})
+    with pytest.raises(UsageMistake, match="enough"):
+        run("load tiny -c 99 --ttl 5 --identifier me --estimate-only", client, RecordingScreen())
+    assert seen == [{"model": "tiny", "context_length": 99}]

@@ -10,8 +10,8 @@ from typing import Any
 
 from lmnb.errors import InvalidRequest, ModelNotFound
 from lmnb.notebook.client import Client
-from lmnb.notebook.load_options import LOAD_OPTIONS, given
-from lmnb.notebook.options import UsageMistake, option
+from lmnb.notebook.load_options import LOAD_OPTIONS, MODEL_OPTIONS, given
+from lmnb.notebook.options import Option, UsageMistake, option
 from lmnb.notebook.screen import Screen
 from lmnb.notebook.tables import UNKNOWN, JsonDict, JsonList, Table, duration, size
 from lmnb.notebook.transport import PATIENT
@@ -35,7 +35,7 @@ def load(client: Client, screen: Screen, arguments: Namespace) -> Any:
     began = time.monotonic()
     progress = screen.progress(f"Loading {arguments.model}")
     try:
-        answer = client.load(arguments.model, _asked(arguments), progress.move)
+        answer = client.load(arguments.model, _asked(arguments, LOAD_OPTIONS), progress.move)
     except BaseException:
         progress.failed()
         raise
@@ -49,14 +49,14 @@ def load(client: Client, screen: Screen, arguments: Namespace) -> Any:
     return None
 
 
-def _asked(arguments: Namespace) -> dict[str, Any]:
+def _asked(arguments: Namespace, options: Sequence[Option]) -> dict[str, Any]:
     guardrail = {"guardrail": arguments.guardrail} if arguments.guardrail else {}
-    return given(arguments) | guardrail
+    return given(arguments, options) | guardrail
 
 
 def estimate(client: Client, screen: Screen, arguments: Namespace) -> Any:
     """What a load would take, and whether it would be allowed."""
-    body = {"model": arguments.model, **_asked(arguments)}
+    body = {"model": arguments.model, **_asked(arguments, MODEL_OPTIONS)}
     found = client.json("POST", "api/v1/models/estimate", body, timeout=PATIENT)
     if arguments.json:
         return JsonDict(found)
@@ -226,7 +226,7 @@ VERBS = (
         "Say what memory a load would take.",
         (
             _MODEL,
-            *LOAD_OPTIONS,
+            *MODEL_OPTIONS,
             _GUARDRAIL,
             _DETAILED,
             JSON,

@@ -7,15 +7,12 @@ from typing import Any
 from urllib.parse import quote
 
 from lmnb.notebook.client import Client
-from lmnb.notebook.load_options import LOAD_OPTIONS, given
+from lmnb.notebook.load_options import MODEL_OPTIONS, given
 from lmnb.notebook.options import UsageMistake, option
 from lmnb.notebook.screen import Screen
 from lmnb.notebook.tables import JsonDict, Table
 from lmnb.notebook.verbs.models import find
 from lmnb.notebook.verbs.verb import JSON, Verb
-
-OF_ONE_LOAD = {"--ttl", "--identifier", "--new-instance"}
-OPTIONS = tuple(each for each in LOAD_OPTIONS if not OF_ONE_LOAD & {*each.flags})
 
 
 def settings(client: Client, screen: Screen, arguments: Namespace) -> Any:
@@ -48,8 +45,8 @@ def _wanted(saved: dict[str, Any], arguments: Namespace) -> dict[str, Any]:
     unset = {name.lstrip("-").replace("-", "_") for name in arguments.unset or ()}
     if unknown := unset - saved.keys():
         raise UsageMistake(f"Not set: {', '.join(sorted(unknown))}.")
-    kept = {} if arguments.reset else saved
-    return {name: value for name, value in kept.items() if name not in unset} | given(arguments)
+    kept = {} if arguments.reset else {k: v for k, v in saved.items() if k not in unset}
+    return kept | given(arguments, MODEL_OPTIONS)
 
 
 VERBS = (
@@ -58,7 +55,7 @@ VERBS = (
         "Show or change how a model is loaded, whoever loads it.",
         (
             option("model", completes="model", help="a name from `ls`"),
-            *OPTIONS,
+            *MODEL_OPTIONS,
             option("--unset", action="append", metavar="NAME", help="take one back"),
             option("--reset", action="store_true", help="take all back first"),
             option("--all", action="store_true", help="show what is not set too"),
