@@ -133,7 +133,7 @@ class Estimates:
     ) -> Estimate:
         rooms = Rooms(_rounded(self.machine.look()), mode, self._reserved(others))
         adapters = [Path(adapter.path) for adapter in options.lora]
-        projectors = [record.projector] if record.projector else []
+        projectors = _projectors(record, options)
         key = (_stamp((*record.files, *adapters, *projectors)), options, rooms)
         if (known := self._answers.get(key)) is not None:
             return known
@@ -198,6 +198,13 @@ def _answer(record: ModelRecord, options: LoadOptions, load: Load) -> Estimate:
         host_cache=cache // HOST_SHARE if mib is None else mib << 20,
         arithmetic=arithmetic(load, wanted),
     )
+
+
+def _projectors(record: ModelRecord, options: LoadOptions) -> list[Path]:
+    """What it sees with: the one that is asked for, else the one beside the model."""
+    if options.projector is not None:
+        return [Path(options.projector)] if options.projector else []
+    return [record.projector] if record.projector else []
 
 
 def _is_open(options: LoadOptions) -> bool:

@@ -217,6 +217,16 @@ async def test_adapters_are_counted(record: ModelRecord, tmp_path: Path) -> None
     assert adapted.total - plain.total == 5 * MIB
 
 
+async def test_a_projector_is_counted(record: ModelRecord, tmp_path: Path) -> None:
+    projector = tmp_path / "mmproj.gguf"
+    projector.write_bytes(bytes(7 * MIB))
+    seeing = replace(record, projector=projector)
+    assert (await estimate(seeing, FixedMachine())).needs[0].projector == 7 * MIB
+    assert (await estimate(seeing, FixedMachine(), projector="")).needs[0].projector == 0
+    on_gpu = await estimate(seeing, FixedMachine(gpus=(gpu(8 * GIB),)))
+    assert [need.projector for need in on_gpu.needs] == [0, 7 * MIB]
+
+
 @pytest.mark.parametrize("architecture", ["llama", "gemma3", "mamba", "jamba"])
 async def test_tiny_models_too(tiny_model: Callable[[str], Path], architecture: str) -> None:
     path = tiny_model(architecture)

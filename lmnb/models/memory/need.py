@@ -71,18 +71,11 @@ def needs(
     first_on_gpu = places.count(-1) if -1 in places else 0
     host = host_weights(model, first_on_gpu, machine.repacked, mmap=shape.mmap)
     on_host = [layer for layer, place in zip(model.layers, places, strict=False) if place < 0]
-    return (
-        _of_host(
-            model, shape, machine.cpu, host, on_host, places, 0 if gpus else projector + adapters
-        ),
-        *(
-            _of_gpu(
-                model, shape, gpu, number, places, projector + adapters if number == main else 0
-            )
-            for main in (0,)
-            for number, gpu in enumerate(gpus)
-        ),
-    )
+    files = projector + adapters  # on the first GPU, if there is one
+    needed = [_of_host(model, shape, machine.cpu, host, on_host, places, 0 if gpus else files)]
+    for number, gpu in enumerate(gpus):
+        needed.append(_of_gpu(model, shape, gpu, number, places, files if number == 0 else 0))
+    return tuple(needed)
 
 
 def _places(model: Blueprint, shape: LoadShape, gpus: Sequence[Device]) -> list[int]:
