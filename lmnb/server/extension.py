@@ -46,6 +46,9 @@ class LMNBApp(ExtensionApp):
     model_path = List(
         Unicode(), help="GGUF files, or folders of them, besides the usual places."
     ).tag(config=True)
+    read_from = List(
+        Unicode(), help="Programs whose models are used in place: lmstudio, ollama, llama.cpp."
+    ).tag(config=True)
     jit_loading = Bool(help="Load a model when a request first names it.").tag(config=True)
     jit_ttl = Float(
         min=0,
@@ -156,6 +159,7 @@ class LMNBApp(ExtensionApp):
         }
         self.services: Services = build_services(
             model_path=self.model_path,
+            read_from=self.read_from,
             factory=import_item(self.engine_factory),
             defaults=load_options({**self.load_options, **given}),
             jit=JitLoading(self.jit_loading, self.jit_ttl, self.auto_evict),

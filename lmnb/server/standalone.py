@@ -50,6 +50,7 @@ class ServeOptions:
     log_prompts: bool = False
     outside: Outside = field(default_factory=Outside)
     models: tuple[str, ...] = ()
+    read_from: tuple[str, ...] = ()
     load: tuple[str, ...] = ()
     jit: JitLoading = field(default_factory=JitLoading)
     guardrail: Guardrail = "balanced"
@@ -76,6 +77,7 @@ async def serve(options: ServeOptions, factory: EngineFactory = start_engine) ->
     sockets = _bind(options.host, options.port)
     services = build_services(
         model_path=options.models,
+        read_from=options.read_from,
         factory=factory,
         defaults=options.load_options,
         jit=options.jit,
@@ -206,6 +208,13 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         help="GGUF files, or folders of them, besides the usual places",
     )
     parser.add_argument(
+        "--read-from",
+        action="append",
+        default=[],
+        metavar="PROGRAM",
+        help="use another program's models in place: lmstudio, ollama or llama.cpp",
+    )
+    parser.add_argument(
         "--load", action="append", default=[], metavar="MODEL", help="load it before serving"
     )
     parser.add_argument(
@@ -261,6 +270,7 @@ def _options(parsed: argparse.Namespace) -> ServeOptions:
         log_prompts=parsed.log_prompts,
         outside=Outside(parsed.mcp, tuple(parsed.allowed_host)),
         models=tuple(parsed.models),
+        read_from=tuple(parsed.read_from),
         load=tuple(parsed.load),
         jit=JitLoading(parsed.jit, parsed.jit_ttl, parsed.auto_evict),
         guardrail=parsed.guardrail,
