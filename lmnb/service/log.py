@@ -8,7 +8,6 @@ is its name, of an address its path without what follows the question mark.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections import deque
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from lmnb.service.events import Finished
+from lmnb.service.following import Following
 
 __all__ = [
     "Answered",
@@ -163,47 +163,21 @@ class Log:
         return Follower(wanted, self._followers)
 
 
-class Follower:
-    """An async iterator of entries, until it is closed from either side. One that falls behind
-    loses the oldest, and counts them."""
+class Follower(Following[Entry]):
+    """Who falls behind loses the oldest entries, and counts them."""
 
     def __init__(self, wanted: Wanted, registry: set[Follower]) -> None:
+        super().__init__(registry)
         self.wanted = wanted
         self.missed = 0
-        self._registry = registry
-        self._waiting: deque[Entry] = deque(maxlen=BACKLOG)
-        self._news = asyncio.Event()
-        self._open = True
-        registry.add(self)
-
-    def __enter__(self) -> Follower:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __aiter__(self) -> Follower:
-        return self
-
-    async def __anext__(self) -> Entry:
-        while not self._waiting:
-            if not self._open:
-                raise StopAsyncIteration
-            self._news.clear()
-            await self._news.wait()
-        return self._waiting.popleft()
-
-    def close(self) -> None:
-        """What was heard can still be read."""
-        self._open = False
-        self._registry.discard(self)
-        self._news.set()
 
     def hear(self, entry: Entry) -> None:
-        if self.wanted.fits(entry.what):
-            self.missed += len(self._waiting) == BACKLOG
-            self._waiting.append(entry)
-            self._news.set()
+        if not self.wanted.fits(entry.what):
+            return
+        if len(self._waiting) == BACKLOG:
+            self._waiting.popleft()
+            self.missed += 1
+        self.put(entry)
 
 
 class _EngineLines(logging.Handler):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from lmnb.service.following import Following
 
 __all__ = ["Kind", "Notice", "Notices", "Subscription"]
 
@@ -80,44 +80,11 @@ class Notices:
             subscription.close()
 
 
-class Subscription:
-    """An async iterator of notices, until it is closed from either side.
-
-    A listener that falls behind loses the oldest steps of progress first. One that is too far behind
-    for that to help is dropped: its iteration ends.
-    """
+class Subscription(Following[Notice]):
+    """A listener that falls behind loses the oldest steps of progress first. One that is too far
+    behind for that to help is dropped: its iteration ends."""
 
     USUAL, MOST = 256, 4096
-
-    def __init__(self, registry: set[Subscription]) -> None:
-        self._registry = registry
-        self._waiting: deque[Notice] = deque()
-        self._news = asyncio.Event()
-        self._open = True
-        registry.add(self)
-
-    def __enter__(self) -> Subscription:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __aiter__(self) -> Subscription:
-        return self
-
-    async def __anext__(self) -> Notice:
-        while not self._waiting:
-            if not self._open:
-                raise StopAsyncIteration
-            self._news.clear()
-            await self._news.wait()
-        return self._waiting.popleft()
-
-    def close(self) -> None:
-        """What was heard can still be read."""
-        self._open = False
-        self._registry.discard(self)
-        self._news.set()
 
     def _hear(self, notice: Notice) -> None:
         if len(self._waiting) >= self.USUAL:
@@ -126,7 +93,6 @@ class Subscription:
                 self._waiting.remove(stale)
             elif notice.is_progress:
                 return
-        self._waiting.append(notice)
+        self.put(notice)
         if len(self._waiting) >= self.MOST:
             self.close()
-        self._news.set()
