@@ -52,8 +52,12 @@ class Uses:
         if not self.count:
             self._idle.set()
 
+    def abandon(self) -> None:
+        """Whoever needs it still has nothing of it any more."""
+        self._idle.set()
+
     async def over(self) -> None:
-        """Wait until nobody needs it."""
+        """Wait until nobody needs it, or it is abandoned."""
         await self._idle.wait()
 
 

@@ -39,7 +39,9 @@ class Targets:
             if target is None:
                 asked = {} if context_length is None else {"context_length": context_length}
                 options = await self._options(record, asked)
-                return self._named(record.id) or Target(record.id, record, options, True, asked)
+                target = self._named(record.id)
+                if target is None:
+                    return Target(record.id, record, options, True, asked)
         return target if context_length is None else await self._roomy(target, context_length)
 
     def under(self, identifier: str, wanted: Target, *, anyhow: bool) -> Target:

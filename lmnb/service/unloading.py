@@ -44,6 +44,7 @@ class Unloader:
         departure = self.begin(model, reason, wait=wait)
         if cancel_running:
             await model.engine.close()
+            model.uses.abandon()
         await asyncio.shield(departure)
 
     async def close(self) -> None:

@@ -213,9 +213,11 @@ async def test_an_unload_may_end_what_runs(manager):
     waiting = await begun(manager.unload("alpha"))
     at_once = await begun(manager.unload("alpha", cancel_running=True))
     assert not model.engine.alive
-    model.uses.leave()
     await asyncio.gather(waiting, at_once)
     assert ids(manager) == []
+    again = await manager.get("alpha")
+    model.uses.leave()
+    assert ids(manager) == [again.id]
 
 
 async def test_a_caller_that_goes_away_does_not_undo_its_unload(manager):
