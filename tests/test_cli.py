@@ -127,6 +127,27 @@ def test_a_question_from_the_command_line_and_from_a_pipe(lmnb: Any) -> None:
     assert "No prompt provided" in silent.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pexpect needs a Unix terminal")
+def test_a_conversation_at_a_terminal(server: Server, folder: Path) -> None:
+    pexpect = pytest.importorskip("pexpect")
+    words = ["-m", "lmnb", "chat", MODEL, "--max-tokens", "8"]
+    child = pexpect.spawn(
+        sys.executable, words, env=environment(folder, TERM="dumb"), encoding="utf-8", timeout=60
+    )
+    child.expect("/help lists what else can be said")
+    child.expect("> ")
+    child.sendline("Hello.")
+    child.expect("tokens/s")
+    child.expect("> ")
+    child.sendline("/clear")
+    child.expect("1 turn forgotten")
+    child.expect("> ")
+    child.sendline("/exit")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
 def test_statuses_tell_mistakes_from_failures(lmnb: Any) -> None:
     for words, status in (
         (("ls", "--wrong"), 2),

@@ -116,6 +116,7 @@ def build_services(
 
     outside = outside or Outside()
     log = Log(keep_content=log_prompts, model_of=identifier)
+    log.listen_to_engines()
     return Services(
         store=store,
         database=database,

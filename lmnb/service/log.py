@@ -127,6 +127,10 @@ class Log:
         self._recent: deque[Entry] = deque(maxlen=RECENT)
         self._followers: set[Follower] = set()
         self._handler = _EngineLines(self)
+
+    def listen_to_engines(self) -> None:
+        """From here until it is closed, what engine processes complain of is written here, and not
+        into the server's own log."""
         runtime_log.addHandler(self._handler)
         runtime_log.setLevel(logging.INFO)
         runtime_log.propagate = False

@@ -96,6 +96,7 @@ async def test_contents_are_remembered_where_that_was_asked_for(api: Api) -> Non
 
 
 async def test_engines_complaints_are_followed(api: Api) -> None:
+    api.services.log.listen_to_engines()
     async with following(api, source="runtime") as events:
         logging.getLogger("lmnb.runtime").info("%s", "ggml: oh dear", extra={"engine_pid": 7})
         line = await anext(events)

@@ -105,6 +105,19 @@ def test_rm_with_nobody_there_wants_a_yes(client: ScriptedClient, screen: Record
     assert client.asked[-1] == (DELETE, {"model": "acme/big", "force": True})
 
 
+def test_unload_asks_which_where_somebody_is_there() -> None:
+    loaded = [{"identifier": "one"}, {"identifier": "two"}]
+    unload = "POST api/v1/models/unload"
+    client = ScriptedClient({"GET api/v1/status": {"loaded": loaded}, unload: {}})
+    with pytest.raises(InvalidRequest, match="one, two"):
+        run("unload", client, RecordingScreen())
+    for picks, asked in ((None, []), (2, [(unload, {"instance_id": "two"})])):
+        run("unload", client, RecordingScreen(ScriptedPerson(picks=picks)))
+        assert [one for one in client.asked if one[0] == unload] == asked
+    run("unload --all --force", client, RecordingScreen())
+    assert client.asked[-1][1] == {"instance_id": "two", "cancel_running": True}
+
+
 @pytest.mark.parametrize("line", ["estimate tiny -c 4096", "load tiny -c 4096 --estimate-only"])
 def test_an_estimate_has_lm_studios_lines(line: str, screen: RecordingScreen) -> None:
     client = ScriptedClient({"POST api/v1/models/estimate": ESTIMATE})

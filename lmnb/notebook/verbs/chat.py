@@ -94,7 +94,8 @@ class TerminalChat:
             return False
         if word == "clear":
             turns = self._conversation.reset()
-            self._screen.say(f"A new conversation. ({turns} turns forgotten.)")
+            count = f"{turns} {'turn' if turns == 1 else 'turns'}"
+            self._screen.say(f"A new conversation. ({count} forgotten.)")
         elif word == "model":
             self._model = _model(self._client, rest) if rest else self._model
             self._screen.say(self._model)

@@ -108,20 +108,24 @@ def _devices(found: dict[str, Any]) -> Table:
 def unload(client: Client, screen: Screen, arguments: Namespace) -> None:
     """Unload one model, the only one, or all."""
     loaded = [entry["identifier"] for entry in client.status().get("loaded", [])]
-    for identifier in _to_unload(arguments, loaded):
+    for identifier in _to_unload(arguments, loaded, screen):
         client.unload(identifier, cancel_running=arguments.force)
         screen.say(f"{identifier} is unloaded.")
     if arguments.all and not loaded:
         screen.say("No models to unload.")
 
 
-def _to_unload(arguments: Namespace, loaded: Sequence[str]) -> Sequence[str]:
+def _to_unload(arguments: Namespace, loaded: Sequence[str], screen: Screen) -> Sequence[str]:
     if arguments.all:
         return loaded
     if arguments.identifier:
         return [arguments.identifier]
     if not loaded:
         raise ModelNotFound("No model is loaded.")
+    if len(loaded) > 1 and screen.person.is_there:
+        screen.show(Table(("", "IDENTIFIER"), [[str(n), one] for n, one in enumerate(loaded, 1)]))
+        number = screen.person.pick("Which one?", len(loaded))
+        return [loaded[number - 1]] if number else []
     if len(loaded) > 1:
         raise InvalidRequest(f"Which one? Loaded: {', '.join(loaded)}. Or say --all.")
     return loaded
