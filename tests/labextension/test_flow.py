@@ -14,7 +14,7 @@ from tests.labextension.conftest import Lab
 from tests.labextension.pages import LOAD_MS, Panel
 
 FILE = f"{SMOLLM2}/SmolLM2-135M-Instruct-Q4_1.gguf"
-DOWNLOADED = "smollm2-135m-instruct"
+DOWNLOADED = "bartowski/smollm2-135m-instruct"
 
 
 @pytest.mark.slow
@@ -74,7 +74,7 @@ def download_paused_and_resumed(panel: Panel, lab: Lab) -> str:
     expect(download).to_contain_text("done", timeout=LOAD_MS)
     # What was there before the pause is not fetched again.
     assert lab.hub.sent(FILE) < 98_600_000 + 8_000_000
-    return SMOLLM2.lower()
+    return DOWNLOADED
 
 
 def load_with_sliders(panel: Panel, model: str) -> None:

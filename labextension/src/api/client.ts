@@ -39,8 +39,10 @@ export class Client {
     throw new Error('The server ended the load without saying how it went.');
   }
 
+  /** Answers that it is writing end: whoever presses the button means it. */
   unload(instance: string): Promise<void> {
-    return this._post(`${MODELS}/unload`, { instance_id: instance });
+    const body = { instance_id: instance, cancel_running: true };
+    return this._post(`${MODELS}/unload`, body);
   }
 
   remove(model: string): Promise<{ freed_bytes: number }> {

@@ -123,15 +123,21 @@ export interface ISearchResult {
 export type Sorting = 'downloads' | 'likes' | 'trending' | 'updated';
 
 export interface IDownload {
-  job_id: string;
+  /** Missing where everything was there already. */
+  job_id?: string;
   status: string;
+  /** `status` in more words. */
+  state: string;
+  /** What the model is called here, once it is. */
+  key?: string;
   model?: string;
   quantization?: string | null;
   total_size_bytes?: number | null;
   downloaded_bytes?: number | null;
   bytes_per_second?: number | null;
   estimated_completion?: string | null;
-  error?: string | { message: string } | null;
+  problem?: string;
+  error?: { message: string };
 }
 
 /** The second listener, on a port of its own. */

@@ -32,10 +32,10 @@ export function Downloads(): JSX.Element {
 }
 
 function Row(props: { download: IDownload }): JSX.Element {
-  const { lmnb, trans } = usePanel();
+  const { lmnb, tab, trans } = usePanel();
   const { download } = props;
   const [failure, setFailure] = useState<string | null>(null);
-  const { job_id: job, status, model } = download;
+  const { job_id: job = '', state, model, key } = download;
   const name = [model ?? job, download.quantization]
     .filter(Boolean)
     .join(' @ ');
@@ -62,15 +62,28 @@ function Row(props: { download: IDownload }): JSX.Element {
       </div>
       <Failure message={failure ?? reasonOf(download)} />
       <div className="jp-lmnb-actions">
-        {status === 'downloading' && button(trans.__('Pause'), 'pause')}
-        {status === 'paused' && button(trans.__('Resume'), 'resume')}
+        {state !== 'paused' &&
+          isOngoing(download) &&
+          button(trans.__('Pause'), 'pause')}
+        {state === 'paused' && button(trans.__('Resume'), 'resume')}
         {isOngoing(download) && button(trans.__('Cancel'), 'cancel')}
-        {status === 'failed' && model && (
+        {state === 'failed' && model && (
           <Button
             label={trans.__('Retry')}
             about={name}
             action={retry}
             failed={setFailure}
+          />
+        )}
+        {state === 'completed' && key && (
+          <Button
+            label={trans.__('Load')}
+            about={key}
+            kind="primary"
+            action={() => {
+              tab.set('models');
+              return lmnb.models.load(key);
+            }}
           />
         )}
       </div>
@@ -80,21 +93,20 @@ function Row(props: { download: IDownload }): JSX.Element {
 
 function Facts(props: { of: IDownload }): JSX.Element {
   const { trans } = usePanel();
-  const { status, downloaded_bytes, total_size_bytes, bytes_per_second } =
+  const { state, downloaded_bytes, total_size_bytes, bytes_per_second } =
     props.of;
   const words: Record<string, string> = {
     queued: trans.__('waiting'),
     paused: trans.__('paused'),
-    verifying: trans.__('verifying'),
     completed: trans.__('done'),
     failed: trans.__('failed'),
     cancelled: trans.__('cancelled')
   };
   const left = secondsLeft(props.of);
-  const running = status === 'downloading';
+  const running = state === 'downloading';
   const facts = [
-    words[status],
-    status === 'completed'
+    words[state],
+    state === 'completed'
       ? bytes(total_size_bytes)
       : trans.__(
           '%1 of %2',
@@ -107,6 +119,7 @@ function Facts(props: { of: IDownload }): JSX.Element {
   return <>{facts.filter(Boolean).join(' · ')}</>;
 }
 
-function reasonOf({ error }: IDownload): string | null {
-  return (typeof error === 'string' ? error : error?.message) ?? null;
+/** Why it failed, or why nothing comes at the moment. */
+function reasonOf({ error, problem }: IDownload): string | null {
+  return error?.message ?? problem ?? null;
 }

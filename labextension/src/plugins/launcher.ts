@@ -53,7 +53,7 @@ export const launcher: JupyterFrontEndPlugin<void> = {
     launcher?.add({
       command: CommandIDs.quickStart,
       category: trans.__('Other'),
-      rank: 0
+      rank: 10
     });
     palette?.addItem({ command: CommandIDs.quickStart, category });
   }

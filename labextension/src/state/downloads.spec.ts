@@ -5,16 +5,12 @@ import { Downloads, secondsLeft, shareOf } from './downloads';
 const job: IDownload = {
   job_id: 'job_1',
   status: 'downloading',
+  state: 'downloading',
   model: 'owner/model',
   total_size_bytes: 1000,
   downloaded_bytes: 250,
   bytes_per_second: 50
 };
-
-function downloadsOf(...answers: IDownload[][]): Downloads {
-  const downloads = jest.fn(() => Promise.resolve(answers.shift() ?? []));
-  return new Downloads({ downloads } as unknown as Client);
-}
 
 test('share and time left follow from the bytes', () => {
   expect(shareOf(job)).toBe(0.25);
@@ -23,20 +19,20 @@ test('share and time left follow from the bytes', () => {
   expect(secondsLeft({ ...job, bytes_per_second: 0 })).toBeNull();
 });
 
-test('progress is taken as it is told, without asking again', async () => {
-  const downloads = downloadsOf([job]);
-  await downloads.refresh();
-  await downloads.hear({
-    kind: 'download.progress',
-    data: { job_id: 'job_1', downloaded_bytes: 500 }
-  });
-  expect(downloads.list.value[0]?.downloaded_bytes).toBe(500);
+test('a notice is the whole state of a job, known or not', () => {
+  const downloads = new Downloads({} as Client);
+  const hear = (kind: string, state: string): void =>
+    downloads.hear({ kind, data: { ...job, state } });
+  hear('download.start', 'queued');
+  expect(downloads.ongoing).toHaveLength(1);
+  hear('download.paused', 'paused');
+  expect(downloads.list.value.map(one => one.state)).toEqual(['paused']);
+  hear('download.end', 'completed');
+  expect(downloads.ongoing).toHaveLength(0);
 });
 
-test('everything else is asked for again', async () => {
-  const downloads = downloadsOf([job], [{ ...job, status: 'paused' }]);
-  await downloads.refresh();
-  await downloads.hear({ kind: 'download.paused', data: { job_id: 'job_1' } });
-  expect(downloads.list.value[0]?.status).toBe('paused');
-  expect(downloads.ongoing).toHaveLength(1);
+test('a notice about something else is none about a download', () => {
+  const downloads = new Downloads({} as Client);
+  downloads.hear({ kind: 'model_unload', data: { instance_id: 'a' } });
+  expect(downloads.list.value).toEqual([]);
 });

@@ -28,27 +28,19 @@ export class Downloads {
     return this.list.value.filter(isOngoing);
   }
 
-  /** A step on its way is taken as it is told; everything else is asked for again. */
-  async hear(notice: INotice): Promise<void> {
-    const { job_id: job, ...facts } = notice.data;
-    const known = this.list.value.some(one => one.job_id === job);
-    if (notice.kind === 'download.progress' && known) {
-      this.list.set(
-        this.list.value.map(one =>
-          one.job_id === job ? { ...one, ...facts } : one
-        )
-      );
-    } else if (notice.kind.startsWith('download.')) {
-      await this.refresh();
+  /** A notice is the whole state of a job. */
+  hear(notice: INotice): void {
+    const job = notice.data as unknown as IDownload;
+    if (notice.kind.startsWith('download.') && job.job_id) {
+      const others = this.list.value.filter(one => one.job_id !== job.job_id);
+      this.list.set([...others, job]);
     }
   }
 }
 
 /** May it still change by itself, or be resumed? */
 export function isOngoing(download: IDownload): boolean {
-  return !['completed', 'already_downloaded', 'cancelled', 'failed'].includes(
-    download.status
-  );
+  return ['queued', 'downloading', 'paused'].includes(download.state);
 }
 
 /** Bytes of all bytes, from 0 to 1; null while the size is not known. */

@@ -55,7 +55,8 @@ export class Lmnb {
   private _hear(notice: INotice): void {
     this.models.hear(notice);
     const [noun] = notice.kind.split('.');
-    const asked = [this.downloads.hear(notice)];
+    this.downloads.hear(notice);
+    const asked: Promise<void>[] = [];
     if (noun === 'server') {
       asked.push(this.listener.refresh());
     }

@@ -2,6 +2,7 @@ import { launchIcon } from '@jupyterlab/ui-components';
 import React, { useState } from 'react';
 
 import { IFound, IVariant } from '../../api/types';
+import { isOngoing } from '../../state/downloads';
 import { bytes, count } from '../../state/format';
 import { useObservable, usePanel } from '../context';
 import { Button } from '../parts/button';
@@ -20,7 +21,7 @@ export function FoundRow(props: { found: IFound }): JSX.Element {
   const variant = found.variants.find(one => one.quantization === chosen);
   const underway = downloads.find(
     one =>
-      one.status === 'downloading' &&
+      isOngoing(one) &&
       one.model?.toLowerCase() === found.id.toLowerCase() &&
       one.quantization === chosen
   );

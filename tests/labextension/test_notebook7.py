@@ -1,0 +1,47 @@
+"""The panel in Notebook 7, as far as it has the places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.labextension.lab import jupyterlab
+from tests.labextension.notebooks import wait_for_kernel, write_notebook
+from tests.labextension.pages import Panel
+
+SMOLLM2 = "smollm2-135m-instruct"
+
+
+@pytest.fixture(scope="module")
+def url(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("notebook")
+    env = {"LMNB_MODEL_PATH": str(smollm2.parent), "HF_HUB_CACHE": str(folder)}
+    with jupyterlab(folder, app="notebook", **env) as server:
+        assert server.url, server.log
+        write_notebook(folder / "files" / "hello.ipynb", "1 + 1")
+        yield server.url.removesuffix("/tree")
+
+
+def test_the_panel_is_beside_the_notebook(page: Page, url: str, pictures: Path) -> None:
+    panel = Panel(page)
+    panel.visit(f"{url}/notebooks/hello.ipynb")
+    wait_for_kernel(page)
+    panel.open()
+    panel.load(SMOLLM2)
+    panel.open("Try it")
+    panel.say("Name a colour.")
+    assert panel.answer()
+    panel.button("Send to notebook").click()
+    expect(page.locator(".jp-Notebook .jp-Cell").nth(1)).to_contain_text("Name a colour.")
+    page.screenshot(path=pictures / "notebook7.png")
+
+
+def test_the_file_list_works_without_what_it_has_no_place_for(page: Page, url: str) -> None:
+    panel = Panel(page)
+    panel.visit(f"{url}/tree")
+    expect(page.get_by_text("hello.ipynb").first).to_be_visible()
+    page.get_by_role("tab", name="Running").click()
+    expect(page.get_by_text("Local Models")).to_be_visible()
