@@ -181,7 +181,7 @@ def _resolution(repo: HubRepo, picked: Pick, why: tuple[str, ...]) -> Resolution
         projector=here.projector(picked.variant) if picked.variant in here.variants else None,
         why=(*why, picked.why),
         candidates=tuple(
-            Candidate(repo.id, one.quant, repo.downloads, f"{one.files[0].path} is there too")
+            Candidate(f"{repo.id}/{one.files[0].path}", "", repo.downloads, "it is there too")
             for one in picked.others
         ),
         certain=picked.certain,

@@ -61,6 +61,7 @@ class ModelRecord:
                 repository,
                 f"{repository}@{self.quant}",
                 f"{repository}:{self.quant}",
+                f"{repository}/{self.path.name.lower()}",
                 self.relative.lower(),
                 str(self.path).lower(),
             },

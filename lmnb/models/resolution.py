@@ -12,7 +12,8 @@ __all__ = ["Candidate", "Resolution"]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A repository that could have been meant, and what one would usually take of it."""
+    """What could have been meant: a repository, and what one would usually take of it; or a file of
+    one, as `owner/repo/file.gguf`."""
 
     repo: str
     quant: str

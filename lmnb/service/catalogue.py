@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from lmnb.errors import ModelNotFound
 from lmnb.models.fit import Fit, Memory, fit, needed, parameters_of, recommended
 from lmnb.models.hub import Contents, Hub, HubRepo, HubSearch, Resolution, Variant, contents
+from lmnb.models.hub_access import endpoint
 from lmnb.models.memory.need import Machine
 from lmnb.models.store import ModelRecord, ModelStore
+from lmnb.models.wish import parse_wish
 
 __all__ = ["Catalogue", "Entry", "Offer"]
 
@@ -46,7 +49,13 @@ class Catalogue:
         self._look = look
 
     def search(self, search: HubSearch) -> tuple[list[Entry], str | None]:
-        """One page, and where the next begins."""
+        """One page, and where the next begins. `query` may be a repository's name or address too."""
+        if "/" in search.query:
+            wish = parse_wish(search.query, endpoint=endpoint())
+            try:
+                return [self.entry(wish.repo)], None
+            except ModelNotFound:
+                search = replace(search, query=wish.name, owner=wish.owner)
         page = self._hub.search(search)
         here, memory = _here(self._store.list()), self._memory()
         return [_entry(repo, here, memory) for repo in page.repos], page.following

@@ -182,3 +182,8 @@ async def test_a_model_is_imported_under_a_name(api: Api, tmp_path: Path) -> Non
     answer = await api.post("/api/v1/models/import", body)
     assert answer.json()["key"] == "me/m"
     assert (api.services.store.import_dir / "me/mine/m-Q4_0.gguf").samefile(source)
+
+
+@pytest.mark.parametrize("q", [TINY, f"https://huggingface.co/{TINY}", "tiny-labs/tiny-llama"])
+async def test_a_repository_may_be_searched_for_by_name_or_address(server: Api, q: str) -> None:
+    assert [one["id"] for one in (await get(server, "search", q=q))["models"]] == [TINY]

@@ -208,7 +208,9 @@ def test_several_models_in_one_repository_are_a_doubt_unless_one_has_its_name(
     hub.add(Repository("a/many-GGUF", both), Repository("a/one-1b-GGUF", both))
     many = Hub().resolve("a/many-GGUF")
     assert not many.certain
-    assert len(many.candidates) == 2
+    names = [one.repo for one in many.candidates]
+    assert names == ["a/many-GGUF/one-1b-Q4_0.gguf", "a/many-GGUF/two-1b-Q4_0.gguf"]
+    assert all(Hub().resolve(name).certain for name in names)
     assert Hub().resolve("a/one-1b-GGUF").certain
     assert Hub().resolve("a/many-GGUF/two-1b-Q4_0.gguf").certain
 
