@@ -51,10 +51,13 @@ def download(
             if repo.has_blob(file) or repo.has(commit, file):
                 break
             if ours:
+                repo.prepare()
                 _fetch(repo, commit, file, control, patience)
                 repo.keep(file)
                 break
+        control.problem = "another download of it goes on"
     control.received[file.path] = file.size
+    control.problem = None
 
 
 def _fetch(
@@ -112,8 +115,8 @@ def _client(patience: Patience) -> httpx.Client:
 def _opened(
     client: httpx.Client, repo_id: str, commit: str, part: Part, control: Control
 ) -> Iterator[Iterator[bytes]]:
-    """The bytes from the part's position on; where only the whole file can be had, the part begins
-    anew. Raises Trouble, what httpx raises, and what no second try changes."""
+    """The bytes from the part's position on. Raises Trouble, what httpx raises, and what no second
+    try changes."""
     url = locate(repo_id, commit, part.wanted)
     control.check()
     headers = {"Accept-Encoding": "identity", "User-Agent": f"lmnb/{__version__}"}
@@ -123,11 +126,18 @@ def _opened(
     if _origin(url) == _origin(endpoint()) and (secret := token()):
         headers["Authorization"] = f"Bearer {secret}"
     with client.stream("GET", url, headers=headers) as response:
-        if _start(response, part) != part.position:
-            part.restart()
+        known = part.position - _start(response, part)
         stream = response.extensions["network_stream"]
         with control.listening(stream.get_extra_info("socket")):
-            yield response.iter_raw()
+            yield _after(known, response.iter_raw())
+
+
+def _after(known: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Without the first `known` bytes, of a server that only sends all of it."""
+    for piece in pieces:
+        if known < len(piece):
+            yield piece[known:]
+        known = max(0, known - len(piece))
 
 
 def locate(repo_id: str, commit: str, file: HubFile) -> str:

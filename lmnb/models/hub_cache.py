@@ -15,10 +15,10 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 
-from lmnb.errors import HubError, InvalidRequest
+from lmnb.errors import HubError, InvalidRequest, LmnbError
 from lmnb.models.repository import HubFile
 
 __all__ = ["CachedRepo"]
@@ -75,23 +75,26 @@ class CachedRepo:
         from huggingface_hub.utils import WeakFileLock
 
         self._locks.mkdir(parents=True, exist_ok=True)
-        lock = WeakFileLock(self._locks / f"{etag_of(file)}.lock", timeout=timeout)
-        try:
-            lock.__enter__()
-        except Timeout:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.__exit__(None, None, None)
+        with ExitStack() as stack:
+            try:
+                path = self._locks / f"{etag_of(file)}.lock"
+                stack.enter_context(WeakFileLock(path, timeout=timeout))
+            except Timeout:
+                yield False
+            else:
+                yield True
+
+    def prepare(self) -> None:
+        """The folders that huggingface_hub misses in a repository without them."""
+        for name in ("blobs", "snapshots"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
 
     def keep(self, file: HubFile) -> None:
         """The part is complete and on the disk: it becomes the blob."""
         os.replace(self.part(file), self.blob(file))
 
     def link(self, commit: str, file: HubFile) -> Path:
-        """Put a whole blob where users of the cache find it."""
+        """Put a whole blob where users of the cache find it. Raises LmnbError if there is none."""
         blob, pointer = self.blob(file), self.snapshot(commit, file.path)
         if self.has(commit, file):
             return pointer
@@ -103,6 +106,9 @@ class CachedRepo:
             pass  # another process did the same at the same time
         except OSError:
             os.replace(blob, pointer)  # no links here (Windows): huggingface_hub moves it too
+        if not self.has(commit, file):
+            pointer.unlink(missing_ok=True)
+            raise LmnbError(f"{file.path} was deleted in {self.folder} meanwhile. Fetch it again.")
         return pointer
 
     def point(self, ref: str, commit: str) -> None:

@@ -8,7 +8,6 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
 from lmnb.errors import DiskFull, LmnbError
 from lmnb.models.repository import HubFile
@@ -30,16 +29,13 @@ class Part:
         self.wanted = file
         self.position = 0
         """How many bytes of the beginning are here, and in the hash."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666), "r+b", 0)
         self._hash = self._new_hash()
 
     def __enter__(self) -> Part:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def recall(self, go_on: Callable[[], None]) -> None:

@@ -202,10 +202,17 @@ def test_a_part_that_is_wrong_is_fetched_anew(fetch: Fetch, left: bytes) -> None
     fetch.run()
 
 
-def test_a_server_without_ranges_sends_all_of_it(fetch: Fetch) -> None:
+def test_a_server_without_ranges_sends_all_of_it_and_costs_nothing_that_is_here(
+    fetch: Fetch,
+) -> None:
     fetch.leave_part(fetch.content[:300_000])
-    fetch.hub.arm(NAME, Fault(ignore_range=True))
+    fetch.hub.arm(
+        NAME,
+        Fault(ignore_range=True, cut_after=100_000),
+        Fault(ignore_range=True, cut_after=400_000),
+    )
     fetch.run()
+    assert fetch.ranges == ["bytes=300000-", "bytes=300000-", "bytes=400000-"]
 
 
 def test_wrong_bytes_are_found_and_deleted(fetch: Fetch) -> None:
@@ -323,6 +330,7 @@ def test_it_can_be_stopped_at_once_and_goes_on_later(fetch: Fetch, fault: Fault)
     fetch.control.stop()
     thread.join(10)
     assert isinstance(outcome[0], Stopped)
+    assert scan_cache_dir(fetch.cache).warnings == []
     here = fetch.repo.part(fetch.file).stat().st_size
     assert 65_536 <= here < len(fetch.content)
     fetch.control = Control()
@@ -372,6 +380,15 @@ def test_no_other_name_of_the_hub_s_does(tmp_path: Path) -> None:
     for etag in ("../../x", "", "A" * 64, None):
         with pytest.raises(HubError):
             repo.blob(HubFile(path=PATH, size=1, sha256=etag, lfs=True))
+
+
+def test_a_file_that_is_deleted_before_it_is_linked_is_no_file(fetch: Fetch) -> None:
+    path = fetch.run()
+    path.unlink()
+    fetch.repo.blob(fetch.file).unlink()
+    with pytest.raises(LmnbError, match="deleted"):
+        fetch.repo.link(fetch.commit, fetch.file)
+    assert scan_cache_dir(fetch.cache).warnings == []
 
 
 def test_without_links_the_file_itself_is_put_there(
