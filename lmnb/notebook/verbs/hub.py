@@ -144,14 +144,14 @@ def _resolve(client: Client, name: str, arguments: Namespace) -> Found:
     asked = {"quantization": arguments.quant, "revision": arguments.revision}
     body = {"model": name} | {key: value for key, value in asked.items() if value}
     found = client.json("POST", "api/v1/models/resolve", body, timeout=PATIENT)
-    remote_names.remember([{"id": one["repo"]} for one in (found, *found["candidates"])])
+    remote_names.remember([{"id": one["repo"]} for one in (found, *found.get("candidates", ()))])
     return found
 
 
 def _choose(screen: Screen, asked: str, found: Found) -> str | None:
     """One of the candidates. Raises InvalidRequest where nobody can be asked."""
     best = {**found, "why": "; ".join(found["why"])}
-    others = [one for one in found["candidates"] if _name(one) != _name(found)]
+    others = [one for one in found.get("candidates", ()) if _name(one) != _name(found)]
     offered = [best, *others]
     if not screen.person.is_there:
         names = ", ".join(map(_name, offered))
