@@ -187,3 +187,16 @@ async def test_a_model_is_imported_under_a_name(api: Api, tmp_path: Path) -> Non
 @pytest.mark.parametrize("q", [TINY, f"https://huggingface.co/{TINY}", "tiny-labs/tiny-llama"])
 async def test_a_repository_may_be_searched_for_by_name_or_address(server: Api, q: str) -> None:
     assert [one["id"] for one in (await get(server, "search", q=q))["models"]] == [TINY]
+
+
+async def test_a_model_that_sees_says_so_and_what_its_header_says(api: Api) -> None:
+    folder = "maker/m-GGUF/"
+    sees = [raw.entry("clip.has_vision_encoder", raw.BOOL, b"\1")]
+    put(api, folder + "m-Q4_0.gguf", metadata=[raw.number("llama.block_count", 7)])
+    projector = put(api, folder + "mmproj-F16.gguf", name="clip", metadata=sees)
+    models = (await api.client.get("/api/v1/models")).json()["models"]
+    found = next(one for one in models if one["key"] == "maker/m")
+    assert found["capabilities"]["vision"]
+    assert found["details"].items() >= {"layers": 7, "projector": str(projector)}.items()
+    old = (await api.client.get("/api/v0/models/maker/m")).json()
+    assert old["type"] == "vlm"

@@ -49,6 +49,25 @@ class Capabilities(TypedDict):
     reasoning: NotRequired[Reasoning]
 
 
+class Details(TypedDict):
+    """From the header; null where it does not say. `deletable`: not shared, nor another program's."""
+
+    parameters: int | None
+    bits_per_weight: float | None
+    layers: int | None
+    embedding_length: int | None
+    vocabulary: int | None
+    experts: int | None
+    experts_used: int | None
+    sliding_window: int | None
+    recurrent: bool
+    pooling: Literal["none", "mean", "cls", "last", "rank"] | None
+    chat_template: bool
+    files: int
+    projector: str | None
+    deletable: bool
+
+
 class NativeModel(TypedDict):
     """LM Studio's description of a model, and where it lies."""
 
@@ -68,6 +87,7 @@ class NativeModel(TypedDict):
     variants: list[str]
     selected_variant: str
     path: str
+    details: Details
 
 
 class NativeModelList(TypedDict):

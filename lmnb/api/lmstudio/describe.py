@@ -53,6 +53,7 @@ def model(record: ModelRecord, loaded: Iterable[LoadedModel]) -> dict[str, Any]:
         "variants": [variant],
         "selected_variant": variant,
         "path": str(record.path),
+        "details": _details(record),
     }
     if kind(record) == "llm":
         entry |= {
@@ -61,6 +62,27 @@ def model(record: ModelRecord, loaded: Iterable[LoadedModel]) -> dict[str, Any]:
             "description": None,
         }
     return entry
+
+
+def _details(record: ModelRecord) -> dict[str, Any]:
+    """What the header says besides."""
+    info = record.info
+    return {
+        "parameters": info.parameters or None,
+        "bits_per_weight": round(info.bits_per_weight, 2) or None,
+        "layers": info.layers or None,
+        "embedding_length": info.embedding_length or None,
+        "vocabulary": info.vocab_size or None,
+        "experts": info.experts or None,
+        "experts_used": info.experts_used or None,
+        "sliding_window": info.sliding_window or None,
+        "recurrent": info.recurrent,
+        "pooling": info.pooling,
+        "chat_template": info.chat_template is not None,
+        "files": len(record.files),
+        "projector": str(record.projector) if record.projector else None,
+        "deletable": record.root.whose is None,
+    }
 
 
 def _capabilities(record: ModelRecord) -> dict[str, Any]:

@@ -110,6 +110,7 @@ def info(client: Client, screen: Screen, arguments: Namespace) -> Any:
     if arguments.json:
         return JsonDict({**model, "settings": saved.get("settings", {})})
     facts: dict[str, Any] = dict(model)
+    facts |= facts.pop("details", {})
     described = {
         "quantization": (model.get("quantization") or {}).get("name"),
         "size_bytes": size(model.get("size_bytes")),

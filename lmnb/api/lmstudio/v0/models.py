@@ -43,12 +43,18 @@ async def _entries(handler: ApiHandler) -> dict[str, dict[str, Any]]:
     return entries
 
 
+def _type(record: ModelRecord) -> str:
+    if record.info.kind != "llm":
+        return "embeddings"
+    return "vlm" if record.vision else "llm"
+
+
 def _entry(id: str, record: ModelRecord) -> dict[str, Any]:
     info = record.info
     entry = {
         "id": id,
         "object": "model",
-        "type": "llm" if info.kind == "llm" else "embeddings",
+        "type": _type(record),
         "publisher": record.name.publisher or "local",
         "arch": info.architecture,
         "compatibility_type": "gguf",
