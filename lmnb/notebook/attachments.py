@@ -72,12 +72,13 @@ def message(
 
 
 def summary(
-    attachments: Sequence[Attachment], tokens: Sequence[int], images: Sequence[Image]
+    attachments: Sequence[Attachment], tokens: Sequence[int | None], images: Sequence[Image]
 ) -> tuple[str, str]:
     """What was sent, as plain text and as Markdown: each text folded under its facts."""
     plain, markdown = list[str](), list[str]()
     for each, count in zip(attachments, tokens, strict=True):
-        line = f"sent {each.name}: {each.facts}, {count:,} tokens"
+        counted = "" if count is None else f", {count:,} tokens"
+        line = f"sent {each.name}: {each.facts}{counted}"
         plain.append(f"[{line}]")
         head = f"<details><summary><sub>{escape(line, quote=False)}</sub></summary>"
         markdown.append(f"{head}\n\n{fenced(each.text)}\n\n</details>")

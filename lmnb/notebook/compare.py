@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
@@ -12,9 +12,9 @@ from lmnb.notebook import background
 from lmnb.notebook.async_client import AsyncClient
 from lmnb.notebook.discovery import Connection
 from lmnb.notebook.exchange import Exchange, Question
+from lmnb.notebook.markdown import table
 from lmnb.notebook.reply import Reply
 from lmnb.notebook.turn import Interrupted
-from lmnb.notebook.values import markdown_table
 
 
 class Comparison(dict[str, Reply]):
@@ -35,7 +35,7 @@ class Comparison(dict[str, Reply]):
         """A table with a column for each model."""
         texts = [escape(reply.text.strip()).replace("\n", "<br>") for reply in self.values()]
         facts = [f"<sub>{escape(_facts(reply))}</sub>" for reply in self.values()]
-        return markdown_table(list(self), [texts, facts])
+        return table(list(self), [texts, facts])
 
     def to_plain(self) -> str:
         """One after the other."""
@@ -106,11 +106,6 @@ def compare(
             result[model].notes = (error.message,)
     show(result)
     return result
-
-
-def names(text: str) -> Sequence[str]:
-    """`a,b`: the models of `--compare`."""
-    return [name for part in text.split(",") if (name := part.strip())]
 
 
 def _facts(reply: Reply) -> str:

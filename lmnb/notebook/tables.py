@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from lmnb.notebook.markdown import table as markdown_table
+
 UNKNOWN = "-"
 
 
@@ -45,11 +47,18 @@ class Table:
         )
         return f"{caption}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
+    def to_markdown(self) -> str:
+        """For front ends that show no HTML."""
+        rows = [[escape(cell, quote=False) for cell in row] for row in self.rows]
+        body = markdown_table(self.columns, rows) if rows else ""
+        return "\n\n".join(part for part in (self.caption, body) if part)
+
     def __repr__(self) -> str:
         return self.to_text()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"text/plain": self.to_text(), "text/html": self.to_html()}
+        plain, markdown = self.to_text(), self.to_markdown()
+        return {"text/plain": plain, "text/markdown": markdown, "text/html": self.to_html()}
 
 
 class _ShownAsJson:

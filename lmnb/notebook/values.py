@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import inspect
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from lmnb.notebook.markdown import table as markdown_table
 
 ROWS = 20
 TableFormat = Literal["markdown", "csv"]
@@ -42,16 +44,6 @@ def write(value: Any, *, rows: int = ROWS, table: TableFormat = "markdown") -> W
     if inspect.isroutine(value) or inspect.isclass(value) or inspect.ismodule(value):
         return _source(value)
     return _data(value)
-
-
-def markdown_table(head: Sequence[str], body: Iterable[Sequence[Any]]) -> str:
-    """A pipe table. Pipes and line ends inside cells are made harmless."""
-    lines = [head, ["---"] * len(head), *body]
-    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
-
-
-def _cell(value: Any) -> str:
-    return " ".join(str(value).replace("|", "\\|").split())
 
 
 def _is_frame(value: Any) -> bool:

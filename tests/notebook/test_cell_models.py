@@ -53,6 +53,9 @@ def test_models_answer_side_by_side(kernel: Kernel, stub: StubServer) -> None:
         "a": "One | two.\n<b>",
         "b": "One | two.\n<b>",
     }
+    kernel.run("text = 'some words'")
+    ran = kernel.run("%%lms --compare a,b --attach text\nhi")
+    assert ran.text().startswith("[sent text: text, 10 characters]\n== a ==")  # each has its tokens
     kernel.run("%%lms -m a\nnext")
     assert len(stub.chats[-1]["messages"]) == 1  # a comparison is no part of the conversation
 

@@ -62,6 +62,14 @@ def test_an_answer_without_a_value_fails_the_cell_and_is_kept(
     assert len(stub.chats[-1]["messages"]) == 1  # it did not enter the conversation
 
 
+def test_an_interrupted_value_is_none(kernel: Kernel, stub: StubServer) -> None:
+    kernel.run(KINDS["pydantic"])
+    stub.answer = ['{"name": "Al', 60]
+    ran = kernel.run("%%lms --schema Person --out person\nWho?", interrupt_at="Al")
+    assert ran.status == "error"
+    assert kernel.value("('person' in globals(), str(_))") == (False, '{"name": "Al')
+
+
 def test_an_attached_table_is_sent_shown_and_counted(kernel: Kernel, stub: StubServer) -> None:
     kernel.run("import pandas as pd\nframe = pd.DataFrame({'a': range(50), 'b': ['x|y'] * 50})")
     ran = kernel.run("%%lms --attach frame --rows 2\nWhat is it?")
