@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from lmnb.chat.image import Image
+
 Role = Literal["system", "user", "assistant", "tool"]
 
 
@@ -27,3 +29,5 @@ class Message:
     reasoning: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    images: tuple[Image, ...] = ()
+    """Whose marks are in `content`."""

@@ -53,7 +53,10 @@ class Projector:
         params.progress_callback = callback
         self.handle = mtmd.mtmd_init_from_file(path.encode(), model.handle, params)
         if not self.handle:
-            raise LoadFailed(f"The projector could not be loaded: {log.errors()}")
+            raise LoadFailed(
+                f"The projector could not be loaded: {log.errors()}. With an empty 'projector' the "
+                "model is loaded without."
+            )
         self._most = most
         self._width: int = lib.llama_model_n_embd_inp(model.handle)
         self._keys: dict[bytes, int] = {}

@@ -22,6 +22,7 @@ from lmnb.service.database import Database
 from lmnb.service.estimates import Estimates
 from lmnb.service.generation import Generations
 from lmnb.service.guardrail import guardrail_named
+from lmnb.service.images import ImageSource
 from lmnb.service.log import Log
 from lmnb.service.manager import ModelManager
 from lmnb.service.mcp.servers import McpMode, McpServers
@@ -37,17 +38,21 @@ class Outside:
 
     mcp: McpMode = "off"
     allowed_hosts: tuple[str, ...] = ()
+    remote_images: bool = False
 
     @classmethod
     def of(cls, environ: Mapping[str, str] = os.environ) -> Outside:
-        """`LMNB_MCP`, and `LMNB_ALLOWED_HOSTS` with commas. Raises InvalidRequest."""
+        """`LMNB_MCP`, `LMNB_ALLOWED_HOSTS` with commas, `LMNB_REMOTE_IMAGES`. Raises
+        InvalidRequest."""
         mode = environ.get("LMNB_MCP", "off").lower()
         if mode not in get_args(McpMode):
             raise InvalidRequest(
                 f"LMNB_MCP is one of {', '.join(get_args(McpMode))}, not {mode!r}."
             )
         hosts = environ.get("LMNB_ALLOWED_HOSTS", "").split(",")
-        return cls(cast(McpMode, mode), tuple(host.strip() for host in hosts if host.strip()))
+        images = environ.get("LMNB_REMOTE_IMAGES", "").lower() in ("1", "true", "yes", "on")
+        allowed = tuple(host.strip() for host in hosts if host.strip())
+        return cls(cast(McpMode, mode), allowed, images)
 
 
 def default_guardrail(environ: Mapping[str, str] = os.environ) -> Guardrail:
@@ -115,14 +120,15 @@ def build_services(
         return next((one.id for one in manager.loaded() if one.engine.pid == pid), None)
 
     outside = outside or Outside()
+    outbound = Outbound(outside.allowed_hosts)
     log = Log(keep_content=log_prompts, model_of=identifier)
     log.listen_to_engines()
     return Services(
         store=store,
         database=database,
         manager=manager,
-        generations=Generations(manager, log),
+        generations=Generations(manager, log, ImageSource(outbound, remote=outside.remote_images)),
         estimates=estimates,
-        mcp=McpServers(outside.mcp, Outbound(outside.allowed_hosts)),
+        mcp=McpServers(outside.mcp, outbound),
         activity=activity,
     )

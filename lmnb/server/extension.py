@@ -97,6 +97,7 @@ class LMNBApp(ExtensionApp):
         get_args(McpMode),
         help="Which MCP servers chats may call: none, those in mcp.json, or any that a request names.",
     ).tag(config=True)
+    remote_images = Bool(help="Fetch pictures that requests give the address of.").tag(config=True)
     allowed_hosts = List(
         Unicode(),
         help="The only hosts that may be reached for a request (MCP servers, remote images), even "
@@ -140,6 +141,10 @@ class LMNBApp(ExtensionApp):
     def _mcp_default(self) -> McpMode:
         return Outside.of().mcp
 
+    @default("remote_images")
+    def _remote_images_default(self) -> bool:
+        return Outside.of().remote_images
+
     @default("allowed_hosts")
     def _allowed_hosts_default(self) -> list[str]:
         return [*Outside.of().allowed_hosts]
@@ -165,7 +170,7 @@ class LMNBApp(ExtensionApp):
             jit=JitLoading(self.jit_loading, self.jit_ttl, self.auto_evict),
             activity=Activity(self._stamp),
             log_prompts=self.log_prompts,
-            outside=Outside(self.mcp, tuple(self.allowed_hosts)),
+            outside=Outside(self.mcp, tuple(self.allowed_hosts), self.remote_images),
             guardrail=self.guardrail,
         )
         self.services.downloads.limit = self.downloads

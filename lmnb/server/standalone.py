@@ -193,6 +193,12 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         help="MCP servers that chats may call: those in mcp.json, or any that a request names too",
     )
     parser.add_argument(
+        "--remote-images",
+        action="store_true",
+        default=outside.remote_images,
+        help="fetch pictures that requests give the address of",
+    )
+    parser.add_argument(
         "--allowed-host",
         action="append",
         default=[*outside.allowed_hosts],
@@ -268,7 +274,7 @@ def _options(parsed: argparse.Namespace) -> ServeOptions:
         no_auth=parsed.no_auth,
         cors=parsed.cors,
         log_prompts=parsed.log_prompts,
-        outside=Outside(parsed.mcp, tuple(parsed.allowed_host)),
+        outside=Outside(parsed.mcp, tuple(parsed.allowed_host), parsed.remote_images),
         models=tuple(parsed.models),
         read_from=tuple(parsed.read_from),
         load=tuple(parsed.load),

@@ -13,6 +13,7 @@ from lmnb.engine import SequenceStream
 from lmnb.engine.events import Accepted, Delta, Prefill, Scored, TokenLogprob
 from lmnb.engine.events import Finished as EngineFinished
 from lmnb.engine.options import EngineRequest, Span
+from lmnb.errors import InvalidRequest
 from lmnb.service.constraint import constrain, naming_the_field
 from lmnb.service.counting import prompt_tokens
 from lmnb.service.events import (
@@ -26,12 +27,13 @@ from lmnb.service.events import (
     ToolCallDelta,
     Usage,
 )
+from lmnb.service.images import ImageSource
 from lmnb.service.instances import LoadedModel
 from lmnb.service.loads import ProgressCallback
 from lmnb.service.log import Answered, Log, Prompted
 from lmnb.service.manager import ModelManager
 from lmnb.service.metrics import RequestMeter
-from lmnb.service.prompt import Parser
+from lmnb.service.prompt import Parser, Prompt
 from lmnb.service.request import GenerationRequest
 
 _REASONS: dict[str, FinishReason] = {
@@ -185,8 +187,11 @@ def _call_delta(piece: Call) -> ToolCallDelta:
 class Generations:
     """Starts generations on whatever model they name."""
 
-    def __init__(self, manager: ModelManager, log: Log | None = None) -> None:
+    def __init__(
+        self, manager: ModelManager, log: Log | None = None, images: ImageSource | None = None
+    ) -> None:
         self.manager = manager
+        self.images = images or ImageSource()
         self.log = log or Log()
 
     async def start(
@@ -226,6 +231,9 @@ class Generations:
     async def count_tokens(self, request: GenerationRequest) -> int:
         """The length of the prompt, exactly as it would be computed."""
         model, prepared = await self.prompt(request)
+        if prepared.images:
+            with naming_the_field(request):
+                return await model.engine.count(prepared)
         return len(await prompt_tokens(model.engine, prepared))
 
     async def _prepare(
@@ -233,6 +241,7 @@ class Generations:
     ) -> tuple[EngineRequest, Parser | None]:
         spans: tuple[Span, ...] = ()
         stop, visible = request.stop, tuple[str, ...]()
+        images = tuple[bytes, ...]()
         parser = constraint = None
         if request.messages is not None:
             prompt = await asyncio.to_thread(
@@ -246,11 +255,13 @@ class Generations:
             spans, parser, visible = prompt.spans, prompt.parser, prompt.visible
             stop += model.prompts.stop
             constraint = await constrain(request, model, prompt)
+            images = await self._images(model, request, prompt)
         else:
             spans = (Span(request.text),) if request.text is not None else ()
             constraint = await constrain(request, model)
         prepared = EngineRequest(
             prompt=spans,
+            images=images,
             prompt_tokens=request.tokens or (),
             sampling=request.sampling,
             max_tokens=request.max_tokens,
@@ -263,3 +274,19 @@ class Generations:
             constraint=constraint,
         )
         return prepared, parser
+
+    async def _images(
+        self, model: LoadedModel, request: GenerationRequest, prompt: Prompt
+    ) -> tuple[bytes, ...]:
+        """What stands in the prompt. Raises InvalidRequest, PermissionDenied, HostUnreachable."""
+        if not prompt.images:
+            return ()
+        if not model.engine.facts.vision:
+            raise InvalidRequest(
+                f"The model '{model.id}' cannot see pictures: it is loaded without a projector.",
+                param=request.messages_field,
+                code="image_input_not_supported",
+            )
+        with naming_the_field(request):
+            loads = (self.images.load(image.url) for image in prompt.images)
+            return tuple(await asyncio.gather(*loads))

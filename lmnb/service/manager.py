@@ -81,6 +81,8 @@ class ModelManager:
         """How a model would be loaded: as the caller asks, then as is saved for it, then as the
         server is set. Raises InvalidRequest."""
         options = msgspec.structs.replace(self.defaults, **{**await self.saved(record), **asked})
+        if options.projector is None and record.vision:
+            options = msgspec.structs.replace(options, projector=str(record.projector))
         check_load(options)
         return options
 

@@ -11,12 +11,14 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterable
+from typing import Any, TypeVar
 
 from lmnb.errors import InvalidRequest, LmnbError, PermissionDenied
 
 __all__ = ["HostUnreachable", "Outbound"]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+RequestT = TypeVar("RequestT")
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -52,6 +54,20 @@ class Outbound:
                 "'allowed_hosts' can name it."
             )
         return str(addresses[0])
+
+    async def pinned(self, request: RequestT) -> RequestT:
+        """A request of httpx's (or its successor's) that goes to the address that was looked at; its
+        server's certificate must still be that of the name. Raises what `address` raises."""
+        asked: Any = request
+        address = await self.address(asked.url.scheme, asked.url.host, asked.url.port)
+        pinned: RequestT = type(asked)(
+            asked.method,
+            asked.url.copy_with(host=address),
+            headers=asked.headers,
+            stream=asked.stream,
+            extensions={**asked.extensions, "sni_hostname": asked.url.host},
+        )
+        return pinned
 
     async def _resolve(self, host: str, port: int) -> list[Address]:
         loop = asyncio.get_running_loop()

@@ -10,6 +10,7 @@ from typing import Any
 from lmnb.chat.callgrammar import tags
 from lmnb.chat.calls import CallReader
 from lmnb.chat.harmony import MARKS, THINKING, HarmonyParser, is_harmony
+from lmnb.chat.image import Image, split
 from lmnb.chat.message import Message
 from lmnb.chat.parser import ReplyParser
 from lmnb.chat.reasoning import ReasoningFormat, detect, opened_by
@@ -38,6 +39,8 @@ class Prompt:
     """The answer begins inside the thinking."""
     thought: bool = False
     """The prompt has closed the thinking: there will be none."""
+    images: tuple[Image, ...] = ()
+    """Pictures that `spans` place, by their number here."""
 
 
 class PromptMaker:
@@ -76,6 +79,7 @@ class PromptMaker:
         Raises InvalidRequest when the template refuses the conversation. Takes a template's time:
         call it in a thread.
         """
+        images = tuple(image for message in messages for image in message.images)
         shown = tools if choice.mode != "none" else ()
         with_tools = shown or any(m.tool_calls or m.role == "tool" for m in messages)
         voice = self._voice_for_tools if with_tools else self._voice
@@ -98,12 +102,13 @@ class PromptMaker:
             pieces, text, inside = [*pieces, (closing, True)], text + closing, False
         may_be_called = callable_tools(shown, choice)
         return Prompt(
-            spans=tuple(Span(*piece) for piece in pieces),
+            spans=_spans(pieces, images),
             parser=voice.parser(inside, may_be_called),
             visible=voice.visible(calls=bool(may_be_called)),
             voice=voice,
             inside=inside,
             thought=voice.has_thought(text),
+            images=images,
         )
 
     @cached_property
@@ -152,6 +157,16 @@ class Voice:
 
     def has_thought(self, prompt: str) -> bool:
         return self.reasoning is not None and prompt.rstrip().endswith(self.reasoning.end)
+
+
+def _spans(pieces: Sequence[tuple[str, bool]], images: Sequence[Image]) -> tuple[Span, ...]:
+    """Text, and pictures where their marks are."""
+    numbers = {image.mark: number for number, image in enumerate(images)}
+    return tuple(
+        Span(part, special) if isinstance(part, str) else Span("", image=numbers[part.mark])
+        for text, special in pieces
+        for part in split(text, images)
+    )
 
 
 def _thinking(variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,8 @@ class GenerationRequest:
     suffix: str = ""
     """With `text` or `tokens`: fill in what stands before this."""
     ignore_eos: bool = False
+    messages_field: str = "messages"
+    """What the client called them."""
     template_kwargs: Mapping[str, Any] = field(default_factory=dict)
     """Handed to the chat template (`enable_thinking`, `reasoning_effort`, ...)."""
     response_format: ResponseFormat | None = None

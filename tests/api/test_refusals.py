@@ -74,6 +74,10 @@ async def test_a_body_that_is_no_json_object_is_a_400(api: Api, body: bytes, pat
         ),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
+            "messages[0].content[0].image_url.url",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]},
             "messages[0].content[0].type",
         ),
         (

@@ -254,7 +254,7 @@ async def test_every_input_item_is_understood(api: Api) -> None:
                     {"role": "user", "content": [{"type": "input_image", "image_url": "data:"}]}
                 ]
             },
-            "input[0].content[0].type",
+            "input[0].content[0].image_url",
             "invalid_value",
         ),
         ({"input": [{"type": "web_search_call"}]}, "input[0].type", "invalid_value"),

@@ -10,7 +10,9 @@ from pydantic import BeforeValidator, model_validator
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.body import Body
+from lmnb.api.image import check_address
 from lmnb.api.openai.sampling import unsupported
+from lmnb.chat.image import Image, joined
 from lmnb.chat.message import Message, ToolCall
 
 __all__ = ["Blocks", "InputMessage", "conversation", "text_of"]
@@ -22,11 +24,24 @@ so that no prefix would ever be found in the cache."""
 
 
 class Source(Body):
-    """Where a document's content is. Only what is text already can be read."""
+    """Where a document's or a picture's content is. Of documents, only what is text can be read."""
 
     type: str
+    media_type: str = ""
     data: str = ""
+    url: str = ""
     content: Any = None
+
+    @property
+    def image(self) -> Image | None:
+        """Of a picture. None: it is none that could be read."""
+        address = (
+            f"data:{self.media_type};base64,{self.data}" if self.type == "base64" else self.url
+        )
+        try:
+            return Image(check_address(address)) if self.type in ("base64", "url") else None
+        except PydanticCustomError:
+            return None
 
 
 class Block(Body):
@@ -54,7 +69,8 @@ class Block(Body):
             if not isinstance(self.source, Source) or self.source.type not in ("text", "content"):
                 raise unsupported("a document that is not plain text", "source")
         elif self.type == "image":
-            raise unsupported("image input", "type")
+            if not isinstance(self.source, Source) or self.source.image is None:
+                raise unsupported("a picture that is no PNG, JPEG, GIF or BMP", "source")
         elif self.type not in NEEDED and self.type not in IGNORED:
             raise unsupported(f"content of type '{self.type}'", "type")
         return self
@@ -81,6 +97,7 @@ NEEDED = {
     "tool_use": ("id", "name"),
     "tool_result": ("tool_use_id",),
     "document": ("source",),
+    "image": ("source",),
     "search_result": ("content",),
 }
 
@@ -104,6 +121,18 @@ class InputMessage(Body):
     content: Blocks
 
 
+def content_of(blocks: Sequence[Block]) -> tuple[str, tuple[Image, ...]]:
+    """What a model reads and sees of them."""
+    parts: list[str | Image] = []
+    for block in blocks:
+        if block.type == "image" and isinstance(block.source, Source):
+            assert block.source.image is not None
+            parts.append(block.source.image)
+        elif text := text_of([block]):
+            parts.append(text)
+    return joined(parts)
+
+
 def text_of(blocks: Sequence[Block]) -> str:
     texts = (block.plain for block in blocks if not block.text.startswith(BILLING))
     return "\n".join(text for text in texts if text)
@@ -122,20 +151,21 @@ def conversation(system: Sequence[Block], messages: Sequence[InputMessage]) -> t
         )
         names |= {call.id: call.name for call in calls}
         results = [block for block in blocks if block.type == "tool_result"]
-        out += [
-            Message("tool", _result(block), names.get(block.tool_use_id), "", (), block.tool_use_id)
-            for block in results
-        ]
-        text = text_of(blocks)
+        out += [_result(block, names.get(block.tool_use_id)) for block in results]
+        text, images = content_of(blocks)
         if text or not results:
             thinking = "\n".join(block.thinking for block in blocks if block.thinking)
-            out.append(Message(message.role, text, reasoning=thinking, tool_calls=calls))
+            out.append(
+                Message(message.role, text, reasoning=thinking, tool_calls=calls, images=images)
+            )
     return tuple(out)
 
 
-def _result(block: Block) -> str:
-    text = text_of(block.content)
-    return f"Error: {text}" if block.is_error and "error" not in text[:20].lower() else text
+def _result(block: Block, name: str | None) -> Message:
+    text, images = content_of(block.content)
+    if block.is_error and "error" not in text[:20].lower():
+        text = f"Error: {text}"
+    return Message("tool", text, name, tool_call_id=block.tool_use_id, images=images)
 
 
 def _inner_text(content: Any) -> str:

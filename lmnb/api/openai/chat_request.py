@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.body import Body, Integer
+from lmnb.api.image import ImageAddress
 from lmnb.api.openai.response_format import FormatFields
 from lmnb.api.openai.sampling import (
     INT64,
@@ -19,6 +20,7 @@ from lmnb.api.openai.sampling import (
     unsupported,
 )
 from lmnb.api.openai.tools import ToolFields
+from lmnb.chat.image import Image, joined
 from lmnb.chat.message import Message, Role, ToolCall
 from lmnb.service.request import GenerationRequest
 
@@ -27,20 +29,45 @@ __all__ = ["ChatRequest"]
 ROLES: dict[str, Role] = {"developer": "system", "function": "tool"}
 
 
+class ImageUrl(Body):
+    """`detail` says how closely to look; a local model has one way of looking."""
+
+    url: ImageAddress
+
+
+def _image_url(value: Any) -> Any:
+    return {"url": value} if isinstance(value, str) else value
+
+
 class Part(Body):
-    """One piece of a message. Text only: no model that can see or hear is served yet."""
+    """One piece of a message: text, or a picture."""
 
     type: str
     text: str = ""
     refusal: str = ""
+    image_url: Annotated[
+        ImageUrl | None, BeforeValidator(_image_url, json_schema_input_type=ImageUrl | str)
+    ] = None
 
     @model_validator(mode="after")
-    def _is_text(self) -> Part:
-        if self.type not in ("text", "input_text", "output_text", "refusal"):
-            raise unsupported(f"content of type '{self.type}' (text only)", "type")
-        if self.type != "refusal" and "text" not in self.model_fields_set:
-            raise PydanticCustomError("missing", "", {"field": ("text",)})
+    def _is_understood(self) -> Part:
+        if self.type in ("image_url", "input_image"):
+            needed = "image_url"
+        elif self.type in ("text", "input_text", "output_text"):
+            needed = "text"
+        elif self.type == "refusal":
+            return self
+        else:
+            raise unsupported(f"content of type '{self.type}' (text and pictures only)", "type")
+        if needed not in self.model_fields_set:
+            raise PydanticCustomError("missing", "", {"field": (needed,)})
         return self
+
+    @property
+    def content(self) -> str | Image:
+        if self.image_url is not None:
+            return Image(self.image_url.url)
+        return self.text or self.refusal
 
 
 def _parts(value: Any) -> Any:
@@ -93,9 +120,11 @@ class ChatMessage(Body):
         calls = [*self.tool_calls]
         if self.function_call:
             calls.append(Call(function=self.function_call))
+        content, images = joined(part.content for part in self.content)
         return Message(
             role=ROLES.get(self.role, self.role),  # type: ignore[arg-type]
-            content="\n".join(part.text or part.refusal for part in self.content) or self.refusal,
+            content=content or self.refusal,
+            images=images,
             name=self.name,
             reasoning=self.reasoning_content or self.reasoning,
             tool_calls=tuple(

@@ -28,10 +28,7 @@ async def open_http(
     class Guarded(httpx2.AsyncHTTPTransport):
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
             if outbound is not None:
-                host = request.url.host
-                address = await outbound.address(request.url.scheme, host, request.url.port)
-                request.url = request.url.copy_with(host=address)
-                request.extensions = {**request.extensions, "sni_hostname": host}
+                request = await outbound.pinned(request)
             return await super().handle_async_request(request)
 
     timeout = httpx2.Timeout(SECONDS, read=READ_SECONDS)

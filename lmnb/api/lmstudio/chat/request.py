@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.body import Body, Integer
+from lmnb.api.image import ImageAddress
 from lmnb.api.lmstudio.chat.integrations import Integration
 from lmnb.api.openai.response_format import FormatFields
 from lmnb.api.openai.sampling import INT32, INT64, NO_LIMIT, SamplingFields
@@ -33,7 +34,7 @@ class ImageInput(Body):
     model_config = ConfigDict(extra="forbid")
 
     type: Literal["image"]
-    data_url: str
+    data_url: ImageAddress
 
     def part(self) -> dict[str, Any]:
         return {"type": "input_image", "image_url": self.data_url}

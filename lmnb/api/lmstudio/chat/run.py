@@ -136,6 +136,7 @@ class ChatRun:
         return GenerationRequest(
             model=self._target.identifier,
             messages=self._thread.messages(),
+            messages_field="input",
             sampling=request.sampling(),
             max_tokens=token_limit(request.max_output_tokens),
             stop=request.stops,

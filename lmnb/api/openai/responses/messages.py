@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from lmnb.api.openai.responses.parts import text_of
+from lmnb.api.openai.responses.parts import content_of, text_of
 from lmnb.api.openai.responses.sealed import unseal
 from lmnb.chat.message import Message, Role, ToolCall
 from lmnb.errors import InvalidRequest
@@ -42,16 +42,19 @@ def to_messages(items: Sequence[Item]) -> tuple[Message, ...]:
                 continue
             case "message":
                 role: Role = "system" if item["role"] == "developer" else item["role"]
-                message = Message(role, text_of(item["content"]))
+                text, images = content_of(item["content"])
+                message = Message(role, text, images=images)
             case "function_call":
                 names[item["call_id"]] = item["name"]
                 call = ToolCall(item["call_id"], item["name"], item["arguments"])
                 message = Message("assistant", "", tool_calls=(call,))
             case "function_call_output":
                 output = item["output"]
+                text, images = (output, ()) if isinstance(output, str) else content_of(output)
                 message = Message(
                     "tool",
-                    output if isinstance(output, str) else text_of(output),
+                    text,
+                    images=images,
                     name=names.get(item["call_id"]),
                     tool_call_id=item["call_id"],
                 )

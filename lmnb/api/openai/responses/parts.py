@@ -1,17 +1,20 @@
-"""Pieces of content. Text only: no model that can see or hear is served yet."""
+"""Pieces of content: text and pictures."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, model_validator
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.body import Body
+from lmnb.api.image import ImageAddress
 from lmnb.api.openai.sampling import unsupported
+from lmnb.chat.image import Image, joined
 
-__all__ = ["Part", "Parts", "text_of"]
+__all__ = ["Part", "Parts", "content_of", "text_of"]
 
+FIELDS = {"refusal": "refusal", "input_image": "image_url"}
 TEXTS = ("input_text", "output_text", "text", "summary_text", "reasoning_text")
 
 
@@ -21,12 +24,14 @@ class Part(Body):
     type: str
     text: str = ""
     refusal: str = ""
+    image_url: ImageAddress | None = None
+    detail: Literal["auto", "low", "high", "original"] = "auto"
 
     @model_validator(mode="after")
-    def _is_text(self) -> Part:
-        if self.type not in (*TEXTS, "refusal"):
-            raise unsupported(f"content of type '{self.type}' (this model reads text)", "type")
-        field = "refusal" if self.type == "refusal" else "text"
+    def _is_understood(self) -> Part:
+        if self.type not in (*TEXTS, *FIELDS):
+            raise unsupported(f"content of type '{self.type}' (text and pictures only)", "type")
+        field = FIELDS.get(self.type, "text")
         if field not in self.model_fields_set:
             raise PydanticCustomError("missing", "", {"field": (field,)})
         return self
@@ -34,6 +39,8 @@ class Part(Body):
     def to_json(self, role: str) -> dict[str, Any]:
         if self.type == "refusal":
             return {"type": "refusal", "refusal": self.refusal}
+        if self.type == "input_image":
+            return {"type": "input_image", "image_url": self.image_url, "detail": self.detail}
         if role == "assistant":
             return {"type": "output_text", "text": self.text, "annotations": [], "logprobs": []}
         return {"type": "input_text", "text": self.text}
@@ -48,6 +55,15 @@ def _parts(value: Any) -> Any:
 
 
 Parts = Annotated[list[Part], BeforeValidator(_parts)]
+
+
+def content_of(content: list[dict[str, Any]]) -> tuple[str, tuple[Image, ...]]:
+    """The text of parts in JSON, and the pictures in it."""
+    pictures = (part.get("image_url") for part in content)
+    return joined(
+        Image(picture) if isinstance(picture, str) else text_of([part])
+        for part, picture in zip(content, pictures, strict=True)
+    )
 
 
 def text_of(content: list[dict[str, Any]]) -> str:

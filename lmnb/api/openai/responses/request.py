@@ -135,6 +135,7 @@ class ResponseRequest(GenerationFields, ToolFields, ContextFields):
         return GenerationRequest(
             model=self.model,
             messages=tuple(messages),
+            messages_field="input",
             sampling=self.sampling(),
             max_tokens=token_limit(self.max_output_tokens),
             stop=self.stops,
