@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lmnb.errors import InvalidRequest
 from lmnb.models.memory.arithmetic import size
-from lmnb.models.memory.fit import GUARDRAILS, Guardrail, Load
+from lmnb.models.memory.fit import GUARDRAILS, Guardrail, Load, required
 from lmnb.models.store import ModelRecord
 
 __all__ = ["guardrail_named", "refusal"]
@@ -34,9 +34,9 @@ def refusal(record: ModelRecord, load: Load, longest: int) -> str:
     room = rooms.of(device)
     place = device.name if device.kind == "gpu" else "main memory"
     lines = [
-        f"'{record.id}' needs {size(short.total - short.spare)} of {place}, and may take "
-        f"{size(room)}: {size(device.free)} of {size(device.total)} are free, and the guardrail "
-        f"'{rooms.guardrail}' leaves some of that alone."
+        f"'{record.id}' needs {size(required(device, wanted))} of {place}, and may take "
+        f"{size(room)}: {size(device.free)} of {size(device.total)} are free, less what the guardrail "
+        f"'{rooms.guardrail}' leaves alone and what models in memory will still take."
     ]
     ways = []
     if 0 < longest < load.shape.context:

@@ -46,23 +46,24 @@ def _embedding(graph: Graph) -> int:
 
 
 def _layer(graph: Graph, x: int, layer: Layer, *, last: bool) -> int:
-    tensors, size = layer.tensors, graph.model.width * graph.tokens
-    normed = graph.norm(x, tensors, "attn_norm", size)
+    tensors, rows, width = layer.tensors, graph.tokens, graph.model.width
+    normed = graph.norm(x, tensors, "attn_norm", width * rows)
     y = _mixed(graph, normed, layer)
     if last:
-        size = graph.model.width * graph.outputs
-        if not graph.shape.vectors:  # then every token has an output
-            y, x = graph.node(size, y, graph.rows), graph.node(size, x, graph.rows)
+        rows = graph.outputs
+    size = width * rows
+    if last and not graph.shape.vectors:  # of which every token has an output
+        y, x = graph.node(size, y, graph.rows), graph.node(size, x, graph.rows)
     y = graph.norm(y, tensors, "post_attention_norm", size)
     if _parallel(tensors):
-        y = graph.node(size, feed_forward(graph, normed, layer, size), y, in_place=True)
+        y = graph.node(size, feed_forward(graph, normed, layer, rows), y, in_place=True)
         return graph.node(size, y, x, in_place=True)
     y = graph.node(size, y, x, in_place=True)
     y = graph.norm(y, tensors, "attn_output_norm", size)
     if not feeds_forward(tensors):
         return y
     z = graph.norm(y, tensors, "ffn_norm", size)
-    z = feed_forward(graph, z, layer, size)
+    z = feed_forward(graph, z, layer, rows)
     z = graph.norm(z, tensors, "post_ffw_norm", size)
     y = graph.node(size, z, y, in_place=True)
     return graph.norm(y, tensors, "layer_output_norm", size)
@@ -77,9 +78,9 @@ def _mixed(graph: Graph, x: int, layer: Layer) -> int:
         return unknown(graph, x, layer)
     if "shortconv.in_proj.weight" in tensors:
         return short_convolution(graph, x, layer)
-    if "attn_kv_a_mqa.weight" in tensors:
+    if "attn_kv_a_mqa.weight" in tensors and graph.masks:
         return latent_attention(graph, x, layer)
-    if layer.key_width or "attn_output.weight" in tensors:
+    if layer.key_width or ("attn_output.weight" in tensors and not graph.model.recurrent):
         return attention(graph, x, layer)
     return x
 

@@ -14,7 +14,7 @@ from lmnb.models.memory.blueprint import Blueprint
 from lmnb.models.memory.need import Device, Machine, Need, needs
 from lmnb.models.memory.shape import CELLS, LoadShape
 
-__all__ = ["GUARDRAILS", "Guardrail", "Load", "Rooms"]
+__all__ = ["GUARDRAILS", "Guardrail", "Load", "Rooms", "required"]
 
 Guardrail = Literal["strict", "balanced", "relaxed", "off"]
 GUARDRAILS: tuple[Guardrail, ...] = get_args(Guardrail)
@@ -43,12 +43,17 @@ class Rooms:
 
     def short_of(self, wanted: Sequence[Need]) -> Need | None:
         """The first device on which there is too little."""
-        common = sum(need.total - need.spare for need in wanted if _is_main(need.device))
         for need in wanted:
-            required = common if _is_main(need.device) else need.total
-            if required > self.of(need.device):
+            if required(need.device, wanted) > self.of(need.device):
                 return need
         return None
+
+
+def required(device: Device, wanted: Sequence[Need]) -> int:
+    """Bytes that must be free on a device; of the main memory, for the GPUs that share it too."""
+    if not _is_main(device):
+        return sum(need.total for need in wanted if need.device == device)
+    return sum(need.total - need.spare for need in wanted if _is_main(need.device))
 
 
 def _is_main(device: Device) -> bool:

@@ -11,14 +11,14 @@ MAX_EXPERTS = 1024
 """More than any model has that llama.cpp loads."""
 
 
-def feed_forward(graph: Graph, x: int, layer: Layer, size: int) -> int:
-    """`size`: the floats that go in, and come out."""
-    tensors, rows = layer.tensors, size // graph.model.width
+def feed_forward(graph: Graph, x: int, layer: Layer, rows: int) -> int:
+    """For so many tokens."""
+    tensors = layer.tensors
     if "ffn_down_exps.weight" in tensors:
         y = _experts(graph, x, layer, rows)
         if "ffn_up_shexp.weight" in tensors:
             shared = _dense(graph, x, tensors, "_shexp", rows)
-            y = graph.node(size, y, shared, in_place=True)
+            y = graph.node(graph.model.width * rows, y, shared, in_place=True)
         return y
     return _dense(graph, x, tensors, "", rows)
 
