@@ -11,7 +11,6 @@ from pathlib import Path
 import psutil
 
 from lmnb.engine.devices import Devices, Gpu, ask_devices
-from lmnb.models.fit import Memory
 from lmnb.models.memory.need import Device, Machine
 from lmnb.models.memory.weights import repacked_types
 
@@ -48,13 +47,6 @@ class MachineWatch:
             repacked=repacked_types(devices.features),
             reason=devices.reason,
         )
-
-    def memory(self) -> Memory:
-        """For rough rules: shared memory counts once, as the GPU's."""
-        machine = self.look()
-        shared = any(gpu.shared for gpu in machine.gpus)
-        gpu = sum(gpu.free for gpu in machine.gpus)
-        return Memory(gpu, max(0, machine.cpu.free - gpu) if shared else machine.cpu.free)
 
     def _look_at_devices(self) -> Devices:
         with self._turn:
