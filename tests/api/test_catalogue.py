@@ -200,3 +200,15 @@ async def test_a_model_that_sees_says_so_and_what_its_header_says(api: Api) -> N
     assert found["details"].items() >= {"layers": 7, "projector": str(projector)}.items()
     old = (await api.client.get("/api/v0/models/maker/m")).json()
     assert old["type"] == "vlm"
+
+
+async def test_a_model_is_described_under_any_name_it_answers_to(api: Api) -> None:
+    put(api, "maker/m-GGUF/m-Q4_0.gguf")
+    put(api, "maker/m-GGUF/m-Q8_0.gguf", values=128)
+    for name in ("maker/m@q8_0", "M@q8_0", "maker/m-GGUF:q8_0", "maker/m-GGUF/m-Q8_0.gguf"):
+        assert (await get(api, name))["key"] == "maker/m@q8_0", name
+    await api.post("/api/v1/models/load", {"model": "maker/m@q4_0", "identifier": "mine"})
+    assert (await get(api, "mine"))["key"] == "maker/m@q4_0"
+    status, error = await refused(api, "GET", "maker/m")
+    assert (status, error["code"]) == (400, "ambiguous_model")
+    assert (await refused(api, "GET", "nothing/here"))[0] == 404

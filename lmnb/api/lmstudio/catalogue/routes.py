@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from lmnb.api.answers import catalogue
+from lmnb.api.answers import catalogue, models
 from lmnb.api.base import ApiHandler
-from lmnb.api.lmstudio.catalogue.delete import (
+from lmnb.api.lmstudio.catalogue.duplicates import DuplicatesHandler
+from lmnb.api.lmstudio.catalogue.model import (
     DeleteHandler,
     DeleteQuery,
     DeleteRequest,
     ModelHandler,
 )
-from lmnb.api.lmstudio.catalogue.duplicates import DuplicatesHandler
 from lmnb.api.lmstudio.catalogue.resolve import ResolveHandler, ResolveRequest
 from lmnb.api.lmstudio.catalogue.search import RepositoryHandler, SearchHandler, SearchQuery
 from lmnb.api.operation import Operation
@@ -58,6 +58,7 @@ CATALOGUE_OPERATIONS = (
         catalogue.DeletedModel,
         DeleteRequest,
     ),
+    Operation("get", "/api/v1/models/{key}", "One model on disk", models.NativeModel),
     Operation(
         "delete",
         "/api/v1/models/{key}",

@@ -1,4 +1,4 @@
-"""DELETE /api/v1/models/{key} and POST /api/v1/models/delete."""
+"""POST /api/v1/models/delete, GET and DELETE /api/v1/models/{key}."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pydantic import Field
 
 from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.body import Body
+from lmnb.api.lmstudio import describe
 from lmnb.api.query import Query, parse_query
 from lmnb.service.deleting import delete_model
 
@@ -46,7 +47,16 @@ class DeleteHandler(_Deleting):
 
 
 class ModelHandler(_Deleting):
-    """Delete a model's files."""
+    """One model, by any name that it answers to; its files deleted."""
+
+    @endpoint
+    async def get(self, name: str) -> None:
+        manager = self.services.manager
+        loaded = manager.loaded()
+        record = next((one.record for one in loaded if one.id == name), None)
+        self.reply(describe.model(record or await manager.find(name), loaded))
+
+    head = get
 
     @endpoint(needs="manage")
     async def delete(self, name: str) -> None:
