@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lmnb.notebook.session import session
 from tests.notebook.kernels import Kernel
 from tests.notebook.stub_server import KEY, StubServer
 
@@ -38,3 +39,13 @@ def kernel(shared_kernel: Kernel, stub: StubServer) -> Kernel:
         "%lms reset\n%config LMSMagics.model = ''\n%reset_selective -f ^(?!lmnb$)[a-z]"
     )
     return shared_kernel
+
+
+@pytest.fixture
+def own_server(stub: StubServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[StubServer]:
+    """The stub is the server of this very process."""
+    monkeypatch.setenv("LMNB_BASE_URL", stub.base_url)
+    monkeypatch.setenv("LMNB_API_KEY", KEY)
+    session.forget()
+    yield stub
+    session.forget()

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TypedDict
@@ -17,17 +16,10 @@ from lmnb.notebook.api.chat import chat
 from lmnb.notebook.api.embed import aembed, embed
 from lmnb.notebook.api.manage import amodels, download, estimate, load, models, unload
 from lmnb.notebook.session import session
-from tests.notebook.stub_server import KEY, StubServer, model
+from tests.notebook.stub_server import StubServer, model
 from tests.notebook.test_cell_tools import call
 
-
-@pytest.fixture(autouse=True)
-def server(stub: StubServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[StubServer]:
-    monkeypatch.setenv("LMNB_BASE_URL", stub.base_url)
-    monkeypatch.setenv("LMNB_API_KEY", KEY)
-    session.forget()
-    yield stub
-    session.forget()
+pytestmark = pytest.mark.usefixtures("own_server")
 
 
 @dataclass

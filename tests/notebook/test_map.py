@@ -1,7 +1,6 @@
 """`lmnb.map`: a question for each row, whatever happens in between."""
 
 import builtins
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,22 +10,19 @@ import pytest
 
 from lmnb.errors import InvalidRequest, LmnbError, ModelNotFound
 from lmnb.notebook.api.mapping import amap, map  # noqa: A004
-from lmnb.notebook.session import session
 from tests.notebook.kernels import Kernel
-from tests.notebook.stub_server import KEY, StubServer
+from tests.notebook.stub_server import StubServer
 
 FAILS = {"status": 400, "code": "invalid_value", "message": "No."}
 BUSY = {"status": 429, "code": "queue_full", "message": "Busy."}
 
 
-@pytest.fixture(autouse=True)
-def server(stub: StubServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[StubServer]:
-    monkeypatch.setenv("LMNB_BASE_URL", stub.base_url)
-    monkeypatch.setenv("LMNB_API_KEY", KEY)
+pytestmark = pytest.mark.usefixtures("own_server", "impatient")
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lmnb.errors.QueueFull.retry_after", 0.01)
-    session.forget()
-    yield stub
-    session.forget()
 
 
 @dataclass

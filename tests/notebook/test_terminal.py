@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -34,6 +35,16 @@ def environ(stub: StubServer, tmp_path: Path) -> dict[str, str]:
 def ipython(code: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "IPython", "--no-banner", "--colors=nocolor", "-c", code]
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+
+
+def terminal(environ: dict[str, str], *lines: str, timeout: float = 30) -> Any:
+    """IPython at a terminal, with these lines run, or begun."""
+    command = ["-m", "IPython", "--no-banner", "--simple-prompt", "--colors=nocolor"]
+    child = pexpect.spawn(sys.executable, command, env=environ, timeout=timeout, encoding="utf-8")
+    for number, line in enumerate(lines, 1):
+        child.expect(f"In \\[{number}\\]")
+        child.sendline(line)
+    return child
 
 
 def test_an_answer_is_plain_text_followed_by_its_facts(environ: dict[str, str]) -> None:
@@ -91,10 +102,7 @@ def test_nobody_is_asked_in_a_batch_run(environ: dict[str, str]) -> None:
 
 def test_in_a_terminal_without_a_server_one_is_offered(environ: dict[str, str]) -> None:
     environ = {k: v for k, v in environ.items() if not k.startswith("LMNB_")}
-    command = ["-m", "IPython", "--no-banner", "--simple-prompt"]
-    child = pexpect.spawn(sys.executable, command, env=environ, timeout=30, encoding="utf-8")
-    child.expect("In \\[1\\]")
-    child.sendline("%load_ext lmnb")
+    child = terminal(environ, "%load_ext lmnb")
     child.expect("Start one that ends with this session\\?")
     child.sendline("n")
     child.expect("No lmnb server found")
@@ -107,10 +115,7 @@ def test_a_server_started_from_a_terminal_answers_and_ends_with_it(
     environ: dict[str, str],
 ) -> None:
     environ = {k: v for k, v in environ.items() if not k.startswith("LMNB_")}
-    command = ["-m", "IPython", "--no-banner", "--simple-prompt", "--colors=nocolor"]
-    child = pexpect.spawn(sys.executable, command, env=environ, timeout=60, encoding="utf-8")
-    child.expect("In \\[1\\]")
-    child.sendline("%load_ext lmnb")
+    child = terminal(environ, "%load_ext lmnb", timeout=60)
     child.expect("\\[Y/n\\]")
     child.sendline("")
     child.expect("it serves at http://127.0.0.1:[0-9]+/v1")
@@ -125,12 +130,7 @@ def test_a_server_started_from_a_terminal_answers_and_ends_with_it(
 
 def test_control_c_in_a_terminal_keeps_the_text(environ: dict[str, str], stub: StubServer) -> None:
     stub.answer = ["Once upon", 60]
-    command = ["-m", "IPython", "--no-banner", "--simple-prompt", "--colors=nocolor"]
-    child = pexpect.spawn(sys.executable, command, env=environ, timeout=30, encoding="utf-8")
-    child.expect("In \\[1\\]")
-    child.sendline("%load_ext lmnb")
-    child.expect("In \\[2\\]")
-    child.sendline("get_ipython().run_cell_magic('lms', '', 'hi')")
+    child = terminal(environ, "%load_ext lmnb", "get_ipython().run_cell_magic('lms', '', 'hi')")
     child.expect("Once upon")
     child.sendintr()
     child.expect("interrupted\\]")
@@ -145,14 +145,12 @@ def test_in_a_terminal_the_person_is_asked_before_a_tool_runs(
     environ: dict[str, str], stub: StubServer
 ) -> None:
     stub.answers = [[call("{}", "now"), {"finish_reason": "tool_calls"}], ["Noon."]]
-    command = ["-m", "IPython", "--no-banner", "--simple-prompt", "--colors=nocolor"]
-    child = pexpect.spawn(sys.executable, command, env=environ, timeout=30, encoding="utf-8")
-    child.expect("In \\[1\\]")
-    child.sendline("%load_ext lmnb")
-    child.expect("In \\[2\\]")
-    child.sendline("now = lambda: 12; now.__name__ = 'now'")
-    child.expect("In \\[3\\]")
-    child.sendline("get_ipython().run_cell_magic('lms', '--tools now', 'When?')")
+    child = terminal(
+        environ,
+        "%load_ext lmnb",
+        "now = lambda: 12; now.__name__ = 'now'",
+        "get_ipython().run_cell_magic('lms', '--tools now', 'When?')",
+    )
     child.expect("The model wants to run now\\(\\)")
     child.sendline("y")
     child.expect("→ now\\(\\)")

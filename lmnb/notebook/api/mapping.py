@@ -74,7 +74,16 @@ def map(  # noqa: A001 - it is one, and always used as `lmnb.map`
 
         lmnb.map(frame["review"], "Positive or negative? {}", schema=Verdict, temperature=0)
     """
-    mapping, client = _prepared(data, prompt, schema, model, system, on_error, resume, sampling)
+    mapping, client = _prepared(
+        data,
+        prompt,
+        schema=schema,
+        model=model,
+        system=system,
+        on_error=on_error,
+        resume=resume,
+        **sampling,
+    )
     progress = screen().progress(mapping.label)
     try:
         background.run(mapping.run(client, concurrency), lambda: progress.move(mapping.share))
@@ -96,19 +105,12 @@ async def amap(
     data: Any,
     prompt: Template,
     *,
-    schema: Any = None,
-    model: str | None = None,
-    system: str | None = None,
     concurrency: int = CONCURRENCY,
-    on_error: OnError = "keep",
-    resume: Any = None,
     progress: Callable[[float], None] = lambda share: None,
-    **sampling: Any,
+    **options: Any,
 ) -> Any:
-    """`lmnb.map` for code that awaits; `progress` hears shares from 0.0 to 1.0."""
-    mapping, client = await asyncio.to_thread(
-        _prepared, data, prompt, schema, model, system, on_error, resume, sampling
-    )
+    """`lmnb.map` for code that awaits, with its options; `progress` hears shares from 0.0 to 1.0."""
+    mapping, client = await asyncio.to_thread(_prepared, data, prompt, **options)
     mapping.moved = lambda: progress(mapping.share)
     try:
         await mapping.run(client, concurrency)
@@ -120,12 +122,13 @@ async def amap(
 def _prepared(
     data: Any,
     prompt: Template,
-    schema: Any,
-    model: str | None,
-    system: str | None,
-    on_error: OnError,
-    resume: Any,
-    sampling: dict[str, Any],
+    *,
+    schema: Any = None,
+    model: str | None = None,
+    system: str | None = None,
+    on_error: OnError = "keep",
+    resume: Any = None,
+    **sampling: Any,
 ) -> tuple[Mapping, Client]:
     source, shape = Source.of(data), None if schema is None else Schema.of(schema)
     columns, client = Columns.of(shape), connected()
