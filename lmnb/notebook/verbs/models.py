@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from lmnb.errors import InvalidRequest, ModelNotFound, NotFound
@@ -136,29 +136,9 @@ def _text(value: Any) -> str:
 
 
 def find(client: Client, name: str) -> Model:
-    """The model here that has this key, or an instance of this name. Raises ModelNotFound, and
+    """The model here that answers to this name, or has an instance of it. Raises ModelNotFound, and
     InvalidRequest where several are meant."""
-    models, wanted = client.models(), name.lower()
-    for model in models:
-        ids = [instance["id"] for instance in model.get("loaded_instances") or ()]
-        if wanted == model["key"].lower() or name in ids:
-            return model
-    repository, _, quant = wanted.partition("@")
-    repository = repository.removesuffix("-gguf")
-    like = [
-        model
-        for model in models
-        if repository in model["key"].lower() and quant in ("", _quantization(model))
-    ]
-    if len(like) == 1:
-        return like[0]
-    if like:
-        raise InvalidRequest(f"Which one? {', '.join(model['key'] for model in like)}.")
-    raise ModelNotFound(f"There is no model {name!r} on this machine.")
-
-
-def _quantization(model: Model) -> str:
-    return ((model.get("quantization") or {}).get("name") or "").lower()
+    return cast(Model, client.json("GET", f"api/v1/models/{quote(name, safe='/@:')}"))
 
 
 def import_file(client: Client, screen: Screen, arguments: Namespace) -> None:
