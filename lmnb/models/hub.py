@@ -153,7 +153,7 @@ class Hub:
         picked = pick(repo, contents(repo.files), wish, memory)
         found = _resolution(repo, picked, (*why, f"{repo.id}: {best.why}"))
         candidates = tuple(map(_candidate, ranked[:SHOWN]))
-        if not certain:
+        if not (certain and picked.fits):
             return replace(found, certain=False, candidates=candidates + found.candidates)
         return replace(found, candidates=found.candidates or candidates)
 

@@ -25,12 +25,14 @@ _WHERE: dict[Fit, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """`others`: the other models of the repository, where it is not certain which was meant."""
+    """`others`: the other models of the repository, where it is not certain which was meant. Not
+    `fits`: nothing was asked for, and nothing that is there fits this machine."""
 
     variant: Variant
     why: str
     certain: bool = True
     others: tuple[Variant, ...] = ()
+    fits: bool = True
 
 
 def pick(repo: HubRepo, here: Contents, wish: Wish, memory: Memory | None) -> Pick:
@@ -52,9 +54,8 @@ def pick(repo: HubRepo, here: Contents, wish: Wish, memory: Memory | None) -> Pi
         variant = _quant(repo, variants, here, wish.quant)
         return Pick(variant, f"{wish.quant} was asked for", certain, others)
     best = recommended(variants, memory or ANY, repo.facts.parameters)
-    if best is None:
-        best, certain = min(variants, key=lambda one: one.size_bytes), False
-    return Pick(best, _why(repo, best, memory), certain, others)
+    taken = best or min(variants, key=lambda one: one.size_bytes)
+    return Pick(taken, _why(repo, taken, memory), certain, others, fits=best is not None)
 
 
 def _models(variants: Sequence[Variant]) -> dict[frozenset[str], list[Variant]]:
@@ -92,16 +93,16 @@ def _why(repo: HubRepo, best: Variant, memory: Memory | None) -> str:
     if memory is None:
         return f"{name} is the recommended quantisation"
     need = needed(best.size_bytes, repo.facts.parameters or parameters_of(best))
-    room = f"{_gigabytes(memory.gpu)} GPU and {_gigabytes(memory.ram)} other memory are free"
+    room = f"{_size(memory.gpu)} GPU and {_size(memory.ram)} other memory are free"
     if not memory.gpu:
-        room = f"{_gigabytes(memory.ram)} are free"
+        room = f"{_size(memory.ram)} are free"
     place = fit(need, memory)
     kind = "the smallest" if place == "too_large" else "the recommended quantisation"
-    return f"{name} is {kind}; {_WHERE[place]}: about {_gigabytes(need)}, and {room}"
+    return f"{name} is {kind}; {_WHERE[place]}: about {_size(need)}, and {room}"
 
 
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.3g} GB"
+def _size(size: int) -> str:
+    return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.3g} MB"
 
 
 def _some(names: Iterable[str], most: int = 12) -> str:

@@ -193,6 +193,12 @@ def test_too_large_for_this_machine_is_a_doubt(hub: StandInHub) -> None:
     assert "does not fit" in found.why[-1]
 
 
+def test_who_names_a_repository_gets_it_fitting_or_not(hub: StandInHub) -> None:
+    found = Hub().resolve("ggml-org/gemma-3-1b-it-GGUF", memory=Memory(0, 1000))
+    assert found.certain
+    assert "the smallest; it does not fit" in found.why[-1]
+
+
 def test_a_model_without_gguf_leads_to_those_who_have_it(hub: StandInHub) -> None:
     hub.add(Repository("google/gemma-3-1b-it", {"model.safetensors": Phantom(10**9)}))
     found = Hub().resolve("google/gemma-3-1b-it", memory=PLENTY)
