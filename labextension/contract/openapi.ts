@@ -4,6359 +4,7467 @@
  */
 
 export interface paths {
-  '/health': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Is anybody there */
+        get: operations["get_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** Is anybody there */
-    get: operations['get_health'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/metrics': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Figures for Prometheus */
+        get: operations["get_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** Figures for Prometheus */
-    get: operations['get_metrics'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/models': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything that can be run */
+        get: operations["get_v1_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** Everything that can be run */
-    get: operations['get_v1_models'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/models/{id}': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/models/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One model */
+        get: operations["get_v1_models_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** One model */
-    get: operations['get_v1_models_id'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/chat/completions': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/chat/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Continue a conversation */
+        post: operations["post_v1_chat_completions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** Continue a conversation */
-    post: operations['post_v1_chat_completions'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/chat/completions/input_tokens': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/chat/completions/input_tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** How long a conversation is */
+        post: operations["post_v1_chat_completions_input_tokens"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** How long a conversation is */
-    post: operations['post_v1_chat_completions_input_tokens'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/completions': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Continue a text */
+        post: operations["post_v1_completions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** Continue a text */
-    post: operations['post_v1_completions'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/responses': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/responses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Continue a conversation, and keep it */
+        post: operations["post_v1_responses"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** Continue a conversation, and keep it */
-    post: operations['post_v1_responses'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/responses/{id}': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/responses/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A kept response */
+        get: operations["get_v1_responses_id"];
+        put?: never;
+        post?: never;
+        /** Forget a response */
+        delete: operations["delete_v1_responses_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** A kept response */
-    get: operations['get_v1_responses_id'];
-    put?: never;
-    post?: never;
-    /** Forget a response */
-    delete: operations['delete_v1_responses_id'];
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/responses/{id}/input_items': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/responses/{id}/input_items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What it answered */
+        get: operations["get_v1_responses_id_input_items"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** What it answered */
-    get: operations['get_v1_responses_id_input_items'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/responses/{id}/cancel': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/responses/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop it in the background */
+        post: operations["post_v1_responses_id_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** Stop it in the background */
-    post: operations['post_v1_responses_id_cancel'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/responses/input_tokens': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/responses/input_tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** How long the prompt would be */
+        post: operations["post_v1_responses_input_tokens"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** How long the prompt would be */
-    post: operations['post_v1_responses_input_tokens'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/responses/compact': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/responses/compact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What was said, made short */
+        post: operations["post_v1_responses_compact"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** What was said, made short */
-    post: operations['post_v1_responses_compact'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/conversations': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/conversations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin a conversation */
+        post: operations["post_v1_conversations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** Begin a conversation */
-    post: operations['post_v1_conversations'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/conversations/{id}': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/conversations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A conversation */
+        get: operations["get_v1_conversations_id"];
+        put?: never;
+        /** Change what is noted of it */
+        post: operations["post_v1_conversations_id"];
+        /** Forget a conversation */
+        delete: operations["delete_v1_conversations_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** A conversation */
-    get: operations['get_v1_conversations_id'];
-    put?: never;
-    /** Change what is noted of it */
-    post: operations['post_v1_conversations_id'];
-    /** Forget a conversation */
-    delete: operations['delete_v1_conversations_id'];
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/conversations/{id}/items': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/conversations/{id}/items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was said */
+        get: operations["get_v1_conversations_id_items"];
+        put?: never;
+        /** Add to it */
+        post: operations["post_v1_conversations_id_items"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** What was said */
-    get: operations['get_v1_conversations_id_items'];
-    put?: never;
-    /** Add to it */
-    post: operations['post_v1_conversations_id_items'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/conversations/{id}/items/{item_id}': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/conversations/{id}/items/{item_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One item */
+        get: operations["get_v1_conversations_id_items_item_id"];
+        put?: never;
+        post?: never;
+        /** Take an item out */
+        delete: operations["delete_v1_conversations_id_items_item_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** One item */
-    get: operations['get_v1_conversations_id_items_item_id'];
-    put?: never;
-    post?: never;
-    /** Take an item out */
-    delete: operations['delete_v1_conversations_id_items_item_id'];
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/embeddings': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/embeddings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Texts as vectors */
+        post: operations["post_v1_embeddings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** Texts as vectors */
-    post: operations['post_v1_embeddings'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/rerank': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/rerank": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Documents, the best answer first */
+        post: operations["post_v1_rerank"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** Documents, the best answer first */
-    post: operations['post_v1_rerank'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/tokenize': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/tokenize": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Text to tokens */
+        post: operations["post_v1_tokenize"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** Text to tokens */
-    post: operations['post_v1_tokenize'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/detokenize': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/detokenize": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tokens to text */
+        post: operations["post_v1_detokenize"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** Tokens to text */
-    post: operations['post_v1_detokenize'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/tokenizer_info': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/tokenizer_info": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The tokenizer */
+        get: operations["get_v1_tokenizer_info"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** The tokenizer */
-    get: operations['get_v1_tokenizer_info'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/apply-template': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/apply-template": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Messages to a prompt */
+        post: operations["post_v1_apply_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** Messages to a prompt */
-    post: operations['post_v1_apply_template'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/messages': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Continue a conversation, in Anthropic's dialect */
+        post: operations["post_v1_messages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** Continue a conversation, in Anthropic's dialect */
-    post: operations['post_v1_messages'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/v1/messages/count_tokens': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/v1/messages/count_tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** How long the prompt would be */
+        post: operations["post_v1_messages_count_tokens"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** How long the prompt would be */
-    post: operations['post_v1_messages_count_tokens'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v0/models': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v0/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Models on disk and loaded */
+        get: operations["get_api_v0_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** Models on disk and loaded */
-    get: operations['get_api_v0_models'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v0/models/{id}': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v0/models/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One model */
+        get: operations["get_api_v0_models_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** One model */
-    get: operations['get_api_v0_models_id'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v0/chat/completions': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v0/chat/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Continue a conversation, with figures */
+        post: operations["post_api_v0_chat_completions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** Continue a conversation, with figures */
-    post: operations['post_api_v0_chat_completions'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v0/completions': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v0/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Continue a text, with figures */
+        post: operations["post_api_v0_completions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** Continue a text, with figures */
-    post: operations['post_api_v0_completions'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v0/embeddings': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v0/embeddings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Texts as vectors */
+        post: operations["post_api_v0_embeddings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** Texts as vectors */
-    post: operations['post_api_v0_embeddings'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/chat': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/chat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Continue a chat that is remembered, with tools of MCP servers */
+        post: operations["post_api_v1_chat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** Continue a chat that is remembered, with tools of MCP servers */
-    post: operations['post_api_v1_chat'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/models': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Models on disk and loaded */
+        get: operations["get_api_v1_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** Models on disk and loaded */
-    get: operations['get_api_v1_models'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/models/load': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/models/load": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Load a model */
+        post: operations["post_api_v1_models_load"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** Load a model */
-    post: operations['post_api_v1_models_load'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/models/unload': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/models/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a load would take */
+        post: operations["post_api_v1_models_estimate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** Unload a model */
-    post: operations['post_api_v1_models_unload'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/models/import': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/models/unload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Unload a model */
+        post: operations["post_api_v1_models_unload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** Bring a file among the models */
-    post: operations['post_api_v1_models_import'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/models/settings/{key}': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/models/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring a file among the models */
+        post: operations["post_api_v1_models_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** How a model is loaded */
-    get: operations['get_api_v1_models_settings_key'];
-    /** Change how a model is loaded, from the next time on */
-    put: operations['put_api_v1_models_settings_key'];
-    post?: never;
-    /** Load a model as the server is set */
-    delete: operations['delete_api_v1_models_settings_key'];
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/events': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/models/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All downloads */
+        get: operations["get_api_v1_models_download"];
+        put?: never;
+        /** Fetch a model from the Hub */
+        post: operations["post_api_v1_models_download"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** What happens, as it happens */
-    get: operations['get_api_v1_events'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/status': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/models/download/status/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far a download is */
+        get: operations["get_api_v1_models_download_status_job_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** Server, models, machine */
-    get: operations['get_api_v1_status'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/server': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/models/download/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop a download, and keep what has arrived */
+        post: operations["post_api_v1_models_download_pause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** Its own port */
-    get: operations['get_api_v1_server'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/server/start': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/models/download/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on with a download */
+        post: operations["post_api_v1_models_download_resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** Open its own port */
-    post: operations['post_api_v1_server_start'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/server/stop': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/models/download/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop a download, and delete what has arrived */
+        post: operations["post_api_v1_models_download_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** Close its own port */
-    post: operations['post_api_v1_server_stop'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/keys': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/models/settings/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How a model is loaded */
+        get: operations["get_api_v1_models_settings_key"];
+        /** Change how a model is loaded, from the next time on */
+        put: operations["put_api_v1_models_settings_key"];
+        post?: never;
+        /** Load a model as the server is set */
+        delete: operations["delete_api_v1_models_settings_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** API keys that were made */
-    get: operations['get_api_v1_keys'];
-    put?: never;
-    /** Make an API key */
-    post: operations['post_api_v1_keys'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/keys/{id}': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/models/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Models on the Hub, and what of them fits this machine */
+        get: operations["get_api_v1_models_search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    post?: never;
-    /** Revoke an API key */
-    delete: operations['delete_api_v1_keys_id'];
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/log': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/models/search/{owner}/{repo}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One repository on the Hub */
+        get: operations["get_api_v1_models_search_owner_repo"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** Requests, prompts, answers, engines */
-    get: operations['get_api_v1_log'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/lmstudio-greeting': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/models/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a name means on the Hub */
+        post: operations["post_api_v1_models_resolve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** Is this LM Studio's API */
-    get: operations['get_lmstudio_greeting'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
+    "/api/v1/models/duplicates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Content that is here twice */
+        get: operations["get_api_v1_models_duplicates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Delete a model's files */
+        post: operations["post_api_v1_models_delete"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One model on disk */
+        get: operations["get_api_v1_models_key"];
+        put?: never;
+        post?: never;
+        /** Delete a model's files */
+        delete: operations["delete_api_v1_models_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happens, as it happens */
+        get: operations["get_api_v1_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Server, models, machine */
+        get: operations["get_api_v1_status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Its own port */
+        get: operations["get_api_v1_server"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/server/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Open its own port */
+        post: operations["post_api_v1_server_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/server/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Close its own port */
+        post: operations["post_api_v1_server_stop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** API keys that were made */
+        get: operations["get_api_v1_keys"];
+        put?: never;
+        /** Make an API key */
+        post: operations["post_api_v1_keys"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revoke an API key */
+        delete: operations["delete_api_v1_keys_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Requests, prompts, answers, engines */
+        get: operations["get_api_v1_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/lmstudio-greeting": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Is this LM Studio's API */
+        get: operations["get_lmstudio_greeting"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
-  schemas: {
-    /** AllowedTools */
-    AllowedTools: {
-      /**
-       * Mode
-       * @default auto
-       * @enum {string}
-       */
-      mode: 'auto' | 'required';
-      /** Tools */
-      tools: components['schemas']['NamedFunction'][];
-    };
-    /** AnthropicError */
-    AnthropicError: {
-      /**
-       * Type
-       * @constant
-       */
-      type: 'error';
-      error: components['schemas']['AnthropicErrorDetail'];
-      /** Request Id */
-      request_id: string;
-    };
-    /** AnthropicErrorDetail */
-    AnthropicErrorDetail: {
-      /** Type */
-      type: string;
-      /** Message */
-      message: string;
-    };
-    /** AnthropicMessage */
-    AnthropicMessage: {
-      /** Id */
-      id: string;
-      /**
-       * Type
-       * @constant
-       */
-      type: 'message';
-      /**
-       * Role
-       * @constant
-       */
-      role: 'assistant';
-      /** Model */
-      model: string;
-      /** Content */
-      content: {
-        [key: string]: unknown;
-      }[];
-      /**
-       * Stop Reason
-       * @enum {string}
-       */
-      stop_reason:
-        | 'end_turn'
-        | 'max_tokens'
-        | 'stop_sequence'
-        | 'tool_use'
-        | 'model_context_window_exceeded';
-      /** Stop Sequence */
-      stop_sequence: string | null;
-      usage: components['schemas']['AnthropicUsage'];
-    };
-    /** AnthropicUsage */
-    AnthropicUsage: {
-      /** Input Tokens */
-      input_tokens: number;
-      /** Cache Creation Input Tokens */
-      cache_creation_input_tokens: number;
-      /** Cache Read Input Tokens */
-      cache_read_input_tokens: number;
-      /** Output Tokens */
-      output_tokens: number;
-    };
-    /**
-     * Block
-     * @description One block of content, of any kind we understand; `cache_control` and citations are ignored.
-     */
-    Block: {
-      /** Type */
-      type: string;
-      /**
-       * Text
-       * @default
-       */
-      text: string;
-      /**
-       * Thinking
-       * @default
-       */
-      thinking: string;
-      /**
-       * Id
-       * @default
-       */
-      id: string;
-      /**
-       * Name
-       * @default
-       */
-      name: string;
-      /**
-       * Input
-       * @default {}
-       */
-      input: {
-        [key: string]: unknown;
-      };
-      /**
-       * Tool Use Id
-       * @default
-       */
-      tool_use_id: string;
-      /**
-       * Content
-       * @default []
-       */
-      content: string | components['schemas']['Block'][];
-      /**
-       * Is Error
-       * @default false
-       */
-      is_error: boolean;
-      /**
-       * Source
-       * @default null
-       */
-      source: components['schemas']['Source'] | string | null;
-      /**
-       * Title
-       * @default
-       */
-      title: string;
-      /**
-       * Context
-       * @default
-       */
-      context: string;
-    };
-    /** Call */
-    Call: {
-      /**
-       * Id
-       * @default
-       */
-      id: string;
-      function: components['schemas']['FunctionCall'];
-    };
-    /** CalledFunction */
-    CalledFunction: {
-      /** Name */
-      name: string;
-      /** Arguments */
-      arguments: string;
-    };
-    /** Capabilities */
-    Capabilities: {
-      /** Vision */
-      vision: boolean;
-      /** Trained For Tool Use */
-      trained_for_tool_use: boolean;
-      reasoning?: components['schemas']['Reasoning'];
-    };
-    /** ChatChoice */
-    ChatChoice: {
-      /** Index */
-      index: number;
-      message: components['schemas']['ChatMessage-Output'];
-      logprobs: components['schemas']['ChatLogprobs'] | null;
-      /**
-       * Finish Reason
-       * @enum {string}
-       */
-      finish_reason:
-        'stop' | 'length' | 'tool_calls' | 'function_call' | 'content_filter';
-    };
-    /** ChatCompletion */
-    ChatCompletion: {
-      /** Id */
-      id: string;
-      /**
-       * Object
-       * @constant
-       */
-      object: 'chat.completion';
-      /** Created */
-      created: number;
-      /** Model */
-      model: string;
-      /** Choices */
-      choices: components['schemas']['ChatChoice'][];
-      usage: components['schemas']['Usage'];
-      timings: components['schemas']['Timings'];
-    };
-    /** ChatCompletion0 */
-    ChatCompletion0: {
-      /** Id */
-      id: string;
-      /**
-       * Object
-       * @constant
-       */
-      object: 'chat.completion';
-      /** Created */
-      created: number;
-      /** Model */
-      model: string;
-      /** Choices */
-      choices: components['schemas']['ChatChoice'][];
-      usage: components['schemas']['Usage'];
-      timings: components['schemas']['Timings'];
-      stats: components['schemas']['Stats0'];
-      model_info: components['schemas']['ModelInfo0'];
-      runtime: components['schemas']['Runtime0'];
-    };
-    /** ChatLogprobs */
-    ChatLogprobs: {
-      /** Content */
-      content: components['schemas']['TokenLogprob'][] | null;
-      /** Refusal */
-      refusal: components['schemas']['TokenLogprob'][] | null;
-    };
-    /**
-     * ChatMessage
-     * @description SDKs send their own output back: everything an answer may hold is understood here.
-     */
-    'ChatMessage-Input': {
-      /**
-       * Role
-       * @enum {string}
-       */
-      role: 'system' | 'developer' | 'user' | 'assistant' | 'tool' | 'function';
-      /**
-       * Content
-       * @default []
-       */
-      content:
-        | string
-        | components['schemas']['lmnb__api__openai__chat_request__Part'][];
-      /**
-       * Name
-       * @default null
-       */
-      name: string | null;
-      /**
-       * Refusal
-       * @default
-       */
-      refusal: string;
-      /**
-       * Reasoning Content
-       * @default
-       */
-      reasoning_content: string;
-      /**
-       * Reasoning
-       * @default
-       */
-      reasoning: string;
-      /**
-       * Tool Calls
-       * @default []
-       */
-      tool_calls: components['schemas']['Call'][];
-      /** @default null */
-      function_call: components['schemas']['FunctionCall'] | null;
-      /**
-       * Tool Call Id
-       * @default null
-       */
-      tool_call_id: string | null;
-    };
-    /** ChatMessage */
-    'ChatMessage-Output': {
-      /**
-       * Role
-       * @constant
-       */
-      role: 'assistant';
-      /** Content */
-      content: string | null;
-      /** Refusal */
-      refusal: string | null;
-      /** Reasoning Content */
-      reasoning_content?: string;
-      /** Tool Calls */
-      tool_calls?: components['schemas']['ToolCall'][];
-    };
-    /**
-     * ChatRequest
-     * @description The body.
-     */
-    ChatRequest: {
-      /** @default null */
-      response_format: components['schemas']['OpenAIFormat'] | null;
-      /**
-       * @default {
-       *       "json": null,
-       *       "json_object": false,
-       *       "regex": null,
-       *       "choice": null,
-       *       "grammar": null,
-       *       "structural_tag": null
-       *     }
-       */
-      structured_outputs: components['schemas']['StructuredOutputs'];
-      /**
-       * Guided Json
-       * @default null
-       */
-      guided_json: {
-        [key: string]: unknown;
-      } | null;
-      /**
-       * Guided Regex
-       * @default null
-       */
-      guided_regex: string | null;
-      /**
-       * Guided Choice
-       * @default null
-       */
-      guided_choice: string[] | null;
-      /**
-       * Guided Grammar
-       * @default null
-       */
-      guided_grammar: string | null;
-      /**
-       * Grammar
-       * @default null
-       */
-      grammar: string | null;
-      /**
-       * Json Schema
-       * @default null
-       */
-      json_schema: {
-        [key: string]: unknown;
-      } | null;
-      /**
-       * Tools
-       * @default []
-       */
-      tools: components['schemas']['lmnb__api__openai__tools__FunctionTool'][];
-      /**
-       * Tool Choice
-       * @default null
-       */
-      tool_choice:
-        | (
-            | ('none' | 'auto' | 'required')
-            | components['schemas']['lmnb__api__openai__tools__Choice']
-          )
-        | null;
-      /**
-       * Parallel Tool Calls
-       * @default true
-       */
-      parallel_tool_calls: boolean;
-      /**
-       * Functions
-       * @default []
-       */
-      functions: components['schemas']['Function'][];
-      /**
-       * Function Call
-       * @default null
-       */
-      function_call:
-        | (
-            | ('none' | 'auto' | 'required')
-            | components['schemas']['FunctionName']
-          )
-        | null;
-      /**
-       * Stop
-       * @default []
-       */
-      stop: string | string[];
-      /**
-       * Ignore Eos
-       * @default false
-       */
-      ignore_eos: boolean;
-      /**
-       * Seed
-       * @default -1
-       */
-      seed: number;
-      /**
-       * Temperature
-       * @default 0.8
-       */
-      temperature: number;
-      /**
-       * Dynatemp Range
-       * @default 0
-       */
-      dynatemp_range: number;
-      /**
-       * Dynatemp Exponent
-       * @default 1
-       */
-      dynatemp_exponent: number;
-      /**
-       * Top K
-       * @default 40
-       */
-      top_k: number;
-      /**
-       * Top P
-       * @default 0.95
-       */
-      top_p: number;
-      /**
-       * Min P
-       * @default 0.05
-       */
-      min_p: number;
-      /**
-       * Typical P
-       * @default 1
-       */
-      typical_p: number;
-      /**
-       * Top N Sigma
-       * @default -1
-       */
-      top_n_sigma: number;
-      /**
-       * Xtc Probability
-       * @default 0
-       */
-      xtc_probability: number;
-      /**
-       * Xtc Threshold
-       * @default 0.1
-       */
-      xtc_threshold: number;
-      /**
-       * Repeat Penalty
-       * @default 1
-       */
-      repeat_penalty: number;
-      /**
-       * Repeat Last N
-       * @default 64
-       */
-      repeat_last_n: number;
-      /**
-       * Presence Penalty
-       * @default 0
-       */
-      presence_penalty: number;
-      /**
-       * Frequency Penalty
-       * @default 0
-       */
-      frequency_penalty: number;
-      /**
-       * Dry Multiplier
-       * @default 0
-       */
-      dry_multiplier: number;
-      /**
-       * Dry Base
-       * @default 1.75
-       */
-      dry_base: number;
-      /**
-       * Dry Allowed Length
-       * @default 2
-       */
-      dry_allowed_length: number;
-      /**
-       * Dry Penalty Last N
-       * @default -1
-       */
-      dry_penalty_last_n: number;
-      /**
-       * Dry Sequence Breakers
-       * @default [
-       *       "\n",
-       *       ":",
-       *       "\"",
-       *       "*"
-       *     ]
-       */
-      dry_sequence_breakers: string[];
-      /**
-       * Mirostat
-       * @default 0
-       * @enum {integer}
-       */
-      mirostat: 0 | 1 | 2;
-      /**
-       * Mirostat Tau
-       * @default 5
-       */
-      mirostat_tau: number;
-      /**
-       * Mirostat Eta
-       * @default 0.1
-       */
-      mirostat_eta: number;
-      /**
-       * Logit Bias
-       * @default {}
-       */
-      logit_bias: {
-        [key: string]: number;
-      };
-      /** Model */
-      model: string;
-      /**
-       * Stream
-       * @default false
-       */
-      stream: boolean;
-      /**
-       * @default {
-       *       "include_usage": false
-       *     }
-       */
-      stream_options: components['schemas']['StreamOptions'];
-      /**
-       * N
-       * @default 1
-       */
-      n: number;
-      /**
-       * Max Tokens
-       * @default null
-       */
-      max_tokens: number | null;
-      /**
-       * Ttl
-       * @default null
-       */
-      ttl: number | null;
-      /** Messages */
-      messages: components['schemas']['ChatMessage-Input'][];
-      /**
-       * Max Completion Tokens
-       * @default null
-       */
-      max_completion_tokens: number | null;
-      /**
-       * Logprobs
-       * @default false
-       */
-      logprobs: boolean;
-      /**
-       * Top Logprobs
-       * @default 0
-       */
-      top_logprobs: number;
-      /**
-       * Modalities
-       * @default []
-       */
-      modalities: string[];
-      /**
-       * Audio
-       * @default null
-       */
-      audio: unknown;
-      /**
-       * Reasoning Effort
-       * @default null
-       */
-      reasoning_effort: string | null;
-      /**
-       * Chat Template Kwargs
-       * @default {}
-       */
-      chat_template_kwargs: {
-        [key: string]: unknown;
-      };
-    };
-    /** ChatStats */
-    ChatStats: {
-      /** Input Tokens */
-      input_tokens: number;
-      /** Total Output Tokens */
-      total_output_tokens: number;
-      /** Reasoning Output Tokens */
-      reasoning_output_tokens: number;
-      /** Tokens Per Second */
-      tokens_per_second: number;
-      /** Time To First Token Seconds */
-      time_to_first_token_seconds: number;
-      /** Model Load Time Seconds */
-      model_load_time_seconds?: number;
-    };
-    /** Compaction */
-    Compaction: {
-      /** Id */
-      id: string;
-      /**
-       * Object
-       * @constant
-       */
-      object: 'response.compaction';
-      /** Created At */
-      created_at: number;
-      /** Output */
-      output: {
-        [key: string]: unknown;
-      }[];
-      /** Usage */
-      usage: {
-        [key: string]: unknown;
-      };
-    };
-    /** CompactionItem */
-    CompactionItem: {
-      /**
-       * Id
-       * @default null
-       */
-      id: string | null;
-      /**
-       * Status
-       * @default completed
-       * @enum {string}
-       */
-      status: 'in_progress' | 'completed' | 'incomplete';
-      /** Encrypted Content */
-      encrypted_content: string;
-    };
-    /** Completion */
-    Completion: {
-      /** Id */
-      id: string;
-      /**
-       * Object
-       * @constant
-       */
-      object: 'text_completion';
-      /** Created */
-      created: number;
-      /** Model */
-      model: string;
-      /** Choices */
-      choices: components['schemas']['CompletionChoice'][];
-      usage: components['schemas']['Usage'];
-      timings: components['schemas']['Timings'];
-    };
-    /** Completion0 */
-    Completion0: {
-      /** Id */
-      id: string;
-      /**
-       * Object
-       * @constant
-       */
-      object: 'text_completion';
-      /** Created */
-      created: number;
-      /** Model */
-      model: string;
-      /** Choices */
-      choices: components['schemas']['CompletionChoice'][];
-      usage: components['schemas']['Usage'];
-      timings: components['schemas']['Timings'];
-      stats: components['schemas']['Stats0'];
-      model_info: components['schemas']['ModelInfo0'];
-      runtime: components['schemas']['Runtime0'];
-    };
-    /** CompletionChoice */
-    CompletionChoice: {
-      /** Text */
-      text: string;
-      /** Index */
-      index: number;
-      logprobs: components['schemas']['Logprobs'] | null;
-      /**
-       * Finish Reason
-       * @enum {string}
-       */
-      finish_reason: 'stop' | 'length';
-    };
-    /** CompletionDetails */
-    CompletionDetails: {
-      /** Reasoning Tokens */
-      reasoning_tokens: number;
-    };
-    /**
-     * CompletionRequest
-     * @description The body.
-     */
-    CompletionRequest: {
-      /** @default null */
-      response_format: components['schemas']['OpenAIFormat'] | null;
-      /**
-       * @default {
-       *       "json": null,
-       *       "json_object": false,
-       *       "regex": null,
-       *       "choice": null,
-       *       "grammar": null,
-       *       "structural_tag": null
-       *     }
-       */
-      structured_outputs: components['schemas']['StructuredOutputs'];
-      /**
-       * Guided Json
-       * @default null
-       */
-      guided_json: {
-        [key: string]: unknown;
-      } | null;
-      /**
-       * Guided Regex
-       * @default null
-       */
-      guided_regex: string | null;
-      /**
-       * Guided Choice
-       * @default null
-       */
-      guided_choice: string[] | null;
-      /**
-       * Guided Grammar
-       * @default null
-       */
-      guided_grammar: string | null;
-      /**
-       * Grammar
-       * @default null
-       */
-      grammar: string | null;
-      /**
-       * Json Schema
-       * @default null
-       */
-      json_schema: {
-        [key: string]: unknown;
-      } | null;
-      /**
-       * Stop
-       * @default []
-       */
-      stop: string | string[];
-      /**
-       * Ignore Eos
-       * @default false
-       */
-      ignore_eos: boolean;
-      /**
-       * Seed
-       * @default -1
-       */
-      seed: number;
-      /**
-       * Temperature
-       * @default 0.8
-       */
-      temperature: number;
-      /**
-       * Dynatemp Range
-       * @default 0
-       */
-      dynatemp_range: number;
-      /**
-       * Dynatemp Exponent
-       * @default 1
-       */
-      dynatemp_exponent: number;
-      /**
-       * Top K
-       * @default 40
-       */
-      top_k: number;
-      /**
-       * Top P
-       * @default 0.95
-       */
-      top_p: number;
-      /**
-       * Min P
-       * @default 0.05
-       */
-      min_p: number;
-      /**
-       * Typical P
-       * @default 1
-       */
-      typical_p: number;
-      /**
-       * Top N Sigma
-       * @default -1
-       */
-      top_n_sigma: number;
-      /**
-       * Xtc Probability
-       * @default 0
-       */
-      xtc_probability: number;
-      /**
-       * Xtc Threshold
-       * @default 0.1
-       */
-      xtc_threshold: number;
-      /**
-       * Repeat Penalty
-       * @default 1
-       */
-      repeat_penalty: number;
-      /**
-       * Repeat Last N
-       * @default 64
-       */
-      repeat_last_n: number;
-      /**
-       * Presence Penalty
-       * @default 0
-       */
-      presence_penalty: number;
-      /**
-       * Frequency Penalty
-       * @default 0
-       */
-      frequency_penalty: number;
-      /**
-       * Dry Multiplier
-       * @default 0
-       */
-      dry_multiplier: number;
-      /**
-       * Dry Base
-       * @default 1.75
-       */
-      dry_base: number;
-      /**
-       * Dry Allowed Length
-       * @default 2
-       */
-      dry_allowed_length: number;
-      /**
-       * Dry Penalty Last N
-       * @default -1
-       */
-      dry_penalty_last_n: number;
-      /**
-       * Dry Sequence Breakers
-       * @default [
-       *       "\n",
-       *       ":",
-       *       "\"",
-       *       "*"
-       *     ]
-       */
-      dry_sequence_breakers: string[];
-      /**
-       * Mirostat
-       * @default 0
-       * @enum {integer}
-       */
-      mirostat: 0 | 1 | 2;
-      /**
-       * Mirostat Tau
-       * @default 5
-       */
-      mirostat_tau: number;
-      /**
-       * Mirostat Eta
-       * @default 0.1
-       */
-      mirostat_eta: number;
-      /**
-       * Logit Bias
-       * @default {}
-       */
-      logit_bias: {
-        [key: string]: number;
-      };
-      /** Model */
-      model: string;
-      /**
-       * Stream
-       * @default false
-       */
-      stream: boolean;
-      /**
-       * @default {
-       *       "include_usage": false
-       *     }
-       */
-      stream_options: components['schemas']['StreamOptions'];
-      /**
-       * N
-       * @default 1
-       */
-      n: number;
-      /**
-       * Max Tokens
-       * @default 16
-       */
-      max_tokens: number;
-      /**
-       * Ttl
-       * @default null
-       */
-      ttl: number | null;
-      /** Prompt */
-      prompt: string | number[] | string[] | number[][];
-      /**
-       * Echo
-       * @default false
-       */
-      echo: boolean;
-      /**
-       * Logprobs
-       * @default null
-       */
-      logprobs: number | null;
-      /**
-       * Best Of
-       * @default null
-       */
-      best_of: number | null;
-      /**
-       * Suffix
-       * @default
-       */
-      suffix: string;
-    };
-    /** Content */
-    Content: {
-      /** Content */
-      content: string;
-      /** Prompt */
-      prompt: string;
-    };
-    /** Conversation */
-    Conversation: {
-      /** Id */
-      id: string;
-      /**
-       * Object
-       * @constant
-       */
-      object: 'conversation';
-      /** Created At */
-      created_at: number;
-      /** Metadata */
-      metadata: {
-        [key: string]: unknown;
-      };
-    };
-    /** ConversationUpdate */
-    ConversationUpdate: {
-      /** Metadata */
-      metadata: {
-        [key: string]: string;
-      };
-    };
-    /**
-     * CountRequest
-     * @description What has to do with the prompt. Metadata, betas and cache marks are ignored.
-     */
-    CountRequest: {
-      /**
-       * Stop
-       * @default []
-       */
-      stop: string | string[];
-      /**
-       * Ignore Eos
-       * @default false
-       */
-      ignore_eos: boolean;
-      /**
-       * Seed
-       * @default -1
-       */
-      seed: number;
-      /**
-       * Temperature
-       * @default 0.8
-       */
-      temperature: number;
-      /**
-       * Dynatemp Range
-       * @default 0
-       */
-      dynatemp_range: number;
-      /**
-       * Dynatemp Exponent
-       * @default 1
-       */
-      dynatemp_exponent: number;
-      /**
-       * Top K
-       * @default 40
-       */
-      top_k: number;
-      /**
-       * Top P
-       * @default 0.95
-       */
-      top_p: number;
-      /**
-       * Min P
-       * @default 0.05
-       */
-      min_p: number;
-      /**
-       * Typical P
-       * @default 1
-       */
-      typical_p: number;
-      /**
-       * Top N Sigma
-       * @default -1
-       */
-      top_n_sigma: number;
-      /**
-       * Xtc Probability
-       * @default 0
-       */
-      xtc_probability: number;
-      /**
-       * Xtc Threshold
-       * @default 0.1
-       */
-      xtc_threshold: number;
-      /**
-       * Repeat Penalty
-       * @default 1
-       */
-      repeat_penalty: number;
-      /**
-       * Repeat Last N
-       * @default 64
-       */
-      repeat_last_n: number;
-      /**
-       * Presence Penalty
-       * @default 0
-       */
-      presence_penalty: number;
-      /**
-       * Frequency Penalty
-       * @default 0
-       */
-      frequency_penalty: number;
-      /**
-       * Dry Multiplier
-       * @default 0
-       */
-      dry_multiplier: number;
-      /**
-       * Dry Base
-       * @default 1.75
-       */
-      dry_base: number;
-      /**
-       * Dry Allowed Length
-       * @default 2
-       */
-      dry_allowed_length: number;
-      /**
-       * Dry Penalty Last N
-       * @default -1
-       */
-      dry_penalty_last_n: number;
-      /**
-       * Dry Sequence Breakers
-       * @default [
-       *       "\n",
-       *       ":",
-       *       "\"",
-       *       "*"
-       *     ]
-       */
-      dry_sequence_breakers: string[];
-      /**
-       * Mirostat
-       * @default 0
-       * @enum {integer}
-       */
-      mirostat: 0 | 1 | 2;
-      /**
-       * Mirostat Tau
-       * @default 5
-       */
-      mirostat_tau: number;
-      /**
-       * Mirostat Eta
-       * @default 0.1
-       */
-      mirostat_eta: number;
-      /**
-       * Logit Bias
-       * @default {}
-       */
-      logit_bias: {
-        [key: string]: number;
-      };
-      /** Model */
-      model: string;
-      /**
-       * Stream
-       * @default false
-       */
-      stream: boolean;
-      /**
-       * @default {
-       *       "include_usage": false
-       *     }
-       */
-      stream_options: components['schemas']['StreamOptions'];
-      /**
-       * N
-       * @default 1
-       */
-      n: number;
-      /**
-       * Max Tokens
-       * @default null
-       */
-      max_tokens: number | null;
-      /**
-       * Ttl
-       * @default null
-       */
-      ttl: number | null;
-      /** Messages */
-      messages: components['schemas']['InputMessage'][];
-      /**
-       * System
-       * @default []
-       */
-      system: string | components['schemas']['Block'][];
-      /** @default null */
-      thinking: components['schemas']['Thinking'] | null;
-      /**
-       * @default {
-       *       "effort": null,
-       *       "format": null
-       *     }
-       */
-      output_config: components['schemas']['OutputConfig'];
-      /**
-       * Tools
-       * @default []
-       */
-      tools: components['schemas']['ToolSpec'][];
-      /** @default null */
-      tool_choice:
-        components['schemas']['lmnb__api__anthropic__request__Choice'] | null;
-      /**
-       * Chat Template Kwargs
-       * @default {}
-       */
-      chat_template_kwargs: {
-        [key: string]: unknown;
-      };
-    };
-    /** CreatedKey */
-    CreatedKey: {
-      /** Id */
-      id: string;
-      /** Name */
-      name: string;
-      /** Permissions */
-      permissions: ('use' | 'manage' | 'admin')[];
-      /** Created At */
-      created_at: string;
-      /** Expires At */
-      expires_at: string | null;
-      /** Last Used */
-      last_used: string | null;
-      /** Key */
-      key: string;
-    };
-    /** Deleted */
-    Deleted: {
-      /** Id */
-      id: string;
-      /** Object */
-      object: string;
-      /**
-       * Deleted
-       * @constant
-       */
-      deleted: true;
-    };
-    /** DetokenizeRequest */
-    DetokenizeRequest: {
-      /**
-       * Model
-       * @default
-       */
-      model: string;
-      /** Tokens */
-      tokens: number[];
-    };
-    /** Embedding */
-    Embedding: {
-      /**
-       * Object
-       * @constant
-       */
-      object: 'embedding';
-      /** Index */
-      index: number;
-      /** Embedding */
-      embedding: number[] | string;
-    };
-    /** Embeddings */
-    Embeddings: {
-      /**
-       * Object
-       * @constant
-       */
-      object: 'list';
-      /** Data */
-      data: components['schemas']['Embedding'][];
-      /** Model */
-      model: string;
-      usage: components['schemas']['PromptUsage'];
-    };
-    /**
-     * EmbeddingsRequest
-     * @description The body.
-     */
-    EmbeddingsRequest: {
-      /** Model */
-      model: string;
-      /** Input */
-      input: string | number[] | (string | number[])[];
-      /**
-       * Encoding Format
-       * @default float
-       * @enum {string}
-       */
-      encoding_format: 'float' | 'base64';
-      /**
-       * Dimensions
-       * @default null
-       */
-      dimensions: number | null;
-    };
-    /** EphemeralMcp */
-    EphemeralMcp: {
-      /**
-       * Type
-       * @constant
-       */
-      type: 'ephemeral_mcp';
-      /** Server Label */
-      server_label: string;
-      /** Server Url */
-      server_url: string;
-      /**
-       * Allowed Tools
-       * @default null
-       */
-      allowed_tools: string[] | null;
-      /**
-       * Headers
-       * @default {}
-       */
-      headers: {
-        [key: string]: string;
-      };
-    };
-    /** EphemeralProvider */
-    EphemeralProvider: {
-      /**
-       * Type
-       * @constant
-       */
-      type: 'ephemeral_mcp';
-      /** Server Label */
-      server_label: string;
-    };
-    /** Error */
-    Error: {
-      error: components['schemas']['ErrorDetail'];
-    };
-    /** ErrorDetail */
-    ErrorDetail: {
-      /** Message */
-      message: string;
-      /** Type */
-      type: string;
-      /** Param */
-      param: string | null;
-      /** Code */
-      code: string | null;
-    };
-    /** Function */
-    Function: {
-      /** Name */
-      name: string;
-      /**
-       * Description
-       * @default
-       */
-      description: string;
-      /**
-       * Parameters
-       * @default null
-       */
-      parameters: {
-        [key: string]: unknown;
-      } | null;
-      /**
-       * Strict
-       * @default false
-       */
-      strict: boolean;
-    };
-    /** FunctionCall */
-    FunctionCall: {
-      /** Name */
-      name: string;
-      /**
-       * Arguments
-       * @default {}
-       */
-      arguments:
-        | string
-        | {
+    schemas: {
+        /** AllowedTools */
+        AllowedTools: {
+            /**
+             * Mode
+             * @default auto
+             * @enum {string}
+             */
+            mode?: "auto" | "required";
+            /** Tools */
+            tools: components["schemas"]["NamedFunction"][];
+        };
+        /** AnthropicError */
+        AnthropicError: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "error";
+            error: components["schemas"]["AnthropicErrorDetail"];
+            /** Request Id */
+            request_id: string;
+        };
+        /** AnthropicErrorDetail */
+        AnthropicErrorDetail: {
+            /** Type */
+            type: string;
+            /** Message */
+            message: string;
+        };
+        /** AnthropicMessage */
+        AnthropicMessage: {
+            /** Id */
+            id: string;
+            /**
+             * Type
+             * @constant
+             */
+            type: "message";
+            /**
+             * Role
+             * @constant
+             */
+            role: "assistant";
+            /** Model */
+            model: string;
+            /** Content */
+            content: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Stop Reason
+             * @enum {string}
+             */
+            stop_reason: "end_turn" | "max_tokens" | "stop_sequence" | "tool_use" | "model_context_window_exceeded";
+            /** Stop Sequence */
+            stop_sequence: string | null;
+            usage: components["schemas"]["AnthropicUsage"];
+        };
+        /** AnthropicUsage */
+        AnthropicUsage: {
+            /** Input Tokens */
+            input_tokens: number;
+            /** Cache Creation Input Tokens */
+            cache_creation_input_tokens: number;
+            /** Cache Read Input Tokens */
+            cache_read_input_tokens: number;
+            /** Output Tokens */
+            output_tokens: number;
+        };
+        /** AutomaticFit */
+        AutomaticFit: {
+            /** Gpu Layers */
+            gpu_layers: number;
+            /** Context Length */
+            context_length: number;
+        };
+        /**
+         * Block
+         * @description One block of content, of any kind we understand; `cache_control` and citations are ignored.
+         */
+        Block: {
+            /** Type */
+            type: string;
+            /**
+             * Text
+             * @default
+             */
+            text?: string;
+            /**
+             * Thinking
+             * @default
+             */
+            thinking?: string;
+            /**
+             * Id
+             * @default
+             */
+            id?: string;
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /**
+             * Input
+             * @default {}
+             */
+            input?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Tool Use Id
+             * @default
+             */
+            tool_use_id?: string;
+            /**
+             * Content
+             * @default []
+             */
+            content?: string | components["schemas"]["Block"][];
+            /**
+             * Is Error
+             * @default false
+             */
+            is_error?: boolean;
+            /**
+             * Source
+             * @default null
+             */
+            source?: components["schemas"]["Source"] | string | null;
+            /**
+             * Title
+             * @default
+             */
+            title?: string;
+            /**
+             * Context
+             * @default
+             */
+            context?: string;
+        };
+        /** Call */
+        Call: {
+            /**
+             * Id
+             * @default
+             */
+            id?: string;
+            function: components["schemas"]["FunctionCall"];
+        };
+        /** CalledFunction */
+        CalledFunction: {
+            /** Name */
+            name: string;
+            /** Arguments */
+            arguments: string;
+        };
+        /** Capabilities */
+        Capabilities: {
+            /** Vision */
+            vision: boolean;
+            /** Trained For Tool Use */
+            trained_for_tool_use: boolean;
+            /** Fill In The Middle */
+            fill_in_the_middle: boolean;
+            reasoning?: components["schemas"]["Reasoning"];
+        };
+        /** ChatChoice */
+        ChatChoice: {
+            /** Index */
+            index: number;
+            message: components["schemas"]["ChatMessage-Output"];
+            logprobs: components["schemas"]["ChatLogprobs"] | null;
+            /**
+             * Finish Reason
+             * @enum {string}
+             */
+            finish_reason: "stop" | "length" | "tool_calls" | "function_call" | "content_filter";
+        };
+        /** ChatCompletion */
+        ChatCompletion: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @constant
+             */
+            object: "chat.completion";
+            /** Created */
+            created: number;
+            /** Model */
+            model: string;
+            /** Choices */
+            choices: components["schemas"]["ChatChoice"][];
+            usage: components["schemas"]["Usage"];
+            timings: components["schemas"]["Timings"];
+        };
+        /** ChatCompletion0 */
+        ChatCompletion0: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @constant
+             */
+            object: "chat.completion";
+            /** Created */
+            created: number;
+            /** Model */
+            model: string;
+            /** Choices */
+            choices: components["schemas"]["ChatChoice"][];
+            usage: components["schemas"]["Usage"];
+            timings: components["schemas"]["Timings"];
+            stats: components["schemas"]["Stats0"];
+            model_info: components["schemas"]["ModelInfo0"];
+            runtime: components["schemas"]["Runtime0"];
+        };
+        /** ChatLogprobs */
+        ChatLogprobs: {
+            /** Content */
+            content: components["schemas"]["TokenLogprob"][] | null;
+            /** Refusal */
+            refusal: components["schemas"]["TokenLogprob"][] | null;
+        };
+        /**
+         * ChatMessage
+         * @description SDKs send their own output back: everything an answer may hold is understood here.
+         */
+        "ChatMessage-Input": {
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "system" | "developer" | "user" | "assistant" | "tool" | "function";
+            /**
+             * Content
+             * @default []
+             */
+            content?: string | components["schemas"]["lmnb__api__openai__chat_request__Part"][];
+            /**
+             * Name
+             * @default null
+             */
+            name?: string | null;
+            /**
+             * Refusal
+             * @default
+             */
+            refusal?: string;
+            /**
+             * Reasoning Content
+             * @default
+             */
+            reasoning_content?: string;
+            /**
+             * Reasoning
+             * @default
+             */
+            reasoning?: string;
+            /**
+             * Tool Calls
+             * @default []
+             */
+            tool_calls?: components["schemas"]["Call"][];
+            /** @default null */
+            function_call?: components["schemas"]["FunctionCall"] | null;
+            /**
+             * Tool Call Id
+             * @default null
+             */
+            tool_call_id?: string | null;
+        };
+        /** ChatMessage */
+        "ChatMessage-Output": {
+            /**
+             * Role
+             * @constant
+             */
+            role: "assistant";
+            /** Content */
+            content: string | null;
+            /** Refusal */
+            refusal: string | null;
+            /** Reasoning Content */
+            reasoning_content?: string;
+            /** Tool Calls */
+            tool_calls?: components["schemas"]["ToolCall"][];
+        };
+        /**
+         * ChatRequest
+         * @description The body.
+         */
+        ChatRequest: {
+            /** @default null */
+            response_format?: components["schemas"]["OpenAIFormat"] | null;
+            /**
+             * @default {
+             *       "json": null,
+             *       "json_object": false,
+             *       "regex": null,
+             *       "choice": null,
+             *       "grammar": null,
+             *       "structural_tag": null
+             *     }
+             */
+            structured_outputs?: components["schemas"]["StructuredOutputs"];
+            /**
+             * Guided Json
+             * @default null
+             */
+            guided_json?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Guided Regex
+             * @default null
+             */
+            guided_regex?: string | null;
+            /**
+             * Guided Choice
+             * @default null
+             */
+            guided_choice?: string[] | null;
+            /**
+             * Guided Grammar
+             * @default null
+             */
+            guided_grammar?: string | null;
+            /**
+             * Grammar
+             * @default null
+             */
+            grammar?: string | null;
+            /**
+             * Json Schema
+             * @default null
+             */
+            json_schema?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Tools
+             * @default []
+             */
+            tools?: components["schemas"]["lmnb__api__openai__tools__FunctionTool"][];
+            /**
+             * Tool Choice
+             * @default null
+             */
+            tool_choice?: (("none" | "auto" | "required") | components["schemas"]["lmnb__api__openai__tools__Choice"]) | null;
+            /**
+             * Parallel Tool Calls
+             * @default true
+             */
+            parallel_tool_calls?: boolean;
+            /**
+             * Functions
+             * @default []
+             */
+            functions?: components["schemas"]["Function"][];
+            /**
+             * Function Call
+             * @default null
+             */
+            function_call?: (("none" | "auto" | "required") | components["schemas"]["FunctionName"]) | null;
+            /**
+             * Stop
+             * @default []
+             */
+            stop?: string | string[];
+            /**
+             * Ignore Eos
+             * @default false
+             */
+            ignore_eos?: boolean;
+            /**
+             * Seed
+             * @default -1
+             */
+            seed?: number;
+            /**
+             * Temperature
+             * @default 0.8
+             */
+            temperature?: number;
+            /**
+             * Dynatemp Range
+             * @default 0
+             */
+            dynatemp_range?: number;
+            /**
+             * Dynatemp Exponent
+             * @default 1
+             */
+            dynatemp_exponent?: number;
+            /**
+             * Top K
+             * @default 40
+             */
+            top_k?: number;
+            /**
+             * Top P
+             * @default 0.95
+             */
+            top_p?: number;
+            /**
+             * Min P
+             * @default 0.05
+             */
+            min_p?: number;
+            /**
+             * Typical P
+             * @default 1
+             */
+            typical_p?: number;
+            /**
+             * Top N Sigma
+             * @default -1
+             */
+            top_n_sigma?: number;
+            /**
+             * Xtc Probability
+             * @default 0
+             */
+            xtc_probability?: number;
+            /**
+             * Xtc Threshold
+             * @default 0.1
+             */
+            xtc_threshold?: number;
+            /**
+             * Repeat Penalty
+             * @default 1
+             */
+            repeat_penalty?: number;
+            /**
+             * Repeat Last N
+             * @default 64
+             */
+            repeat_last_n?: number;
+            /**
+             * Presence Penalty
+             * @default 0
+             */
+            presence_penalty?: number;
+            /**
+             * Frequency Penalty
+             * @default 0
+             */
+            frequency_penalty?: number;
+            /**
+             * Dry Multiplier
+             * @default 0
+             */
+            dry_multiplier?: number;
+            /**
+             * Dry Base
+             * @default 1.75
+             */
+            dry_base?: number;
+            /**
+             * Dry Allowed Length
+             * @default 2
+             */
+            dry_allowed_length?: number;
+            /**
+             * Dry Penalty Last N
+             * @default -1
+             */
+            dry_penalty_last_n?: number;
+            /**
+             * Dry Sequence Breakers
+             * @default [
+             *       "\n",
+             *       ":",
+             *       "\"",
+             *       "*"
+             *     ]
+             */
+            dry_sequence_breakers?: string[];
+            /**
+             * Mirostat
+             * @default 0
+             * @enum {integer}
+             */
+            mirostat?: 0 | 1 | 2;
+            /**
+             * Mirostat Tau
+             * @default 5
+             */
+            mirostat_tau?: number;
+            /**
+             * Mirostat Eta
+             * @default 0.1
+             */
+            mirostat_eta?: number;
+            /**
+             * Logit Bias
+             * @default {}
+             */
+            logit_bias?: {
+                [key: string]: number;
+            };
+            /** Model */
+            model: string;
+            /**
+             * Stream
+             * @default false
+             */
+            stream?: boolean;
+            /**
+             * @default {
+             *       "include_usage": false
+             *     }
+             */
+            stream_options?: components["schemas"]["StreamOptions"];
+            /**
+             * N
+             * @default 1
+             */
+            n?: number;
+            /**
+             * Max Tokens
+             * @default null
+             */
+            max_tokens?: number | null;
+            /**
+             * Ttl
+             * @default null
+             */
+            ttl?: number | null;
+            /** Messages */
+            messages: components["schemas"]["ChatMessage-Input"][];
+            /**
+             * Max Completion Tokens
+             * @default null
+             */
+            max_completion_tokens?: number | null;
+            /**
+             * Logprobs
+             * @default false
+             */
+            logprobs?: boolean;
+            /**
+             * Top Logprobs
+             * @default 0
+             */
+            top_logprobs?: number;
+            /**
+             * Modalities
+             * @default []
+             */
+            modalities?: string[];
+            /**
+             * Audio
+             * @default null
+             */
+            audio?: unknown;
+            /**
+             * Reasoning Effort
+             * @default null
+             */
+            reasoning_effort?: string | null;
+            /**
+             * Chat Template Kwargs
+             * @default {}
+             */
+            chat_template_kwargs?: {
+                [key: string]: unknown;
+            };
+        };
+        /** ChatStats */
+        ChatStats: {
+            /** Input Tokens */
+            input_tokens: number;
+            /** Total Output Tokens */
+            total_output_tokens: number;
+            /** Reasoning Output Tokens */
+            reasoning_output_tokens: number;
+            /** Tokens Per Second */
+            tokens_per_second: number;
+            /** Time To First Token Seconds */
+            time_to_first_token_seconds: number;
+            /** Model Load Time Seconds */
+            model_load_time_seconds?: number;
+        };
+        /** Compaction */
+        Compaction: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @constant
+             */
+            object: "response.compaction";
+            /** Created At */
+            created_at: number;
+            /** Output */
+            output: {
+                [key: string]: unknown;
+            }[];
+            /** Usage */
+            usage: {
+                [key: string]: unknown;
+            };
+        };
+        /** CompactionItem */
+        CompactionItem: {
+            /**
+             * Id
+             * @default null
+             */
+            id?: string | null;
+            /**
+             * Status
+             * @default completed
+             * @enum {string}
+             */
+            status?: "in_progress" | "completed" | "incomplete";
+            /** Encrypted Content */
+            encrypted_content: string;
+        };
+        /** Completion */
+        Completion: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @constant
+             */
+            object: "text_completion";
+            /** Created */
+            created: number;
+            /** Model */
+            model: string;
+            /** Choices */
+            choices: components["schemas"]["CompletionChoice"][];
+            usage: components["schemas"]["Usage"];
+            timings: components["schemas"]["Timings"];
+        };
+        /** Completion0 */
+        Completion0: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @constant
+             */
+            object: "text_completion";
+            /** Created */
+            created: number;
+            /** Model */
+            model: string;
+            /** Choices */
+            choices: components["schemas"]["CompletionChoice"][];
+            usage: components["schemas"]["Usage"];
+            timings: components["schemas"]["Timings"];
+            stats: components["schemas"]["Stats0"];
+            model_info: components["schemas"]["ModelInfo0"];
+            runtime: components["schemas"]["Runtime0"];
+        };
+        /** CompletionChoice */
+        CompletionChoice: {
+            /** Text */
+            text: string;
+            /** Index */
+            index: number;
+            logprobs: components["schemas"]["Logprobs"] | null;
+            /**
+             * Finish Reason
+             * @enum {string}
+             */
+            finish_reason: "stop" | "length";
+        };
+        /** CompletionDetails */
+        CompletionDetails: {
+            /** Reasoning Tokens */
+            reasoning_tokens: number;
+        };
+        /**
+         * CompletionRequest
+         * @description The body.
+         */
+        CompletionRequest: {
+            /** @default null */
+            response_format?: components["schemas"]["OpenAIFormat"] | null;
+            /**
+             * @default {
+             *       "json": null,
+             *       "json_object": false,
+             *       "regex": null,
+             *       "choice": null,
+             *       "grammar": null,
+             *       "structural_tag": null
+             *     }
+             */
+            structured_outputs?: components["schemas"]["StructuredOutputs"];
+            /**
+             * Guided Json
+             * @default null
+             */
+            guided_json?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Guided Regex
+             * @default null
+             */
+            guided_regex?: string | null;
+            /**
+             * Guided Choice
+             * @default null
+             */
+            guided_choice?: string[] | null;
+            /**
+             * Guided Grammar
+             * @default null
+             */
+            guided_grammar?: string | null;
+            /**
+             * Grammar
+             * @default null
+             */
+            grammar?: string | null;
+            /**
+             * Json Schema
+             * @default null
+             */
+            json_schema?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Stop
+             * @default []
+             */
+            stop?: string | string[];
+            /**
+             * Ignore Eos
+             * @default false
+             */
+            ignore_eos?: boolean;
+            /**
+             * Seed
+             * @default -1
+             */
+            seed?: number;
+            /**
+             * Temperature
+             * @default 0.8
+             */
+            temperature?: number;
+            /**
+             * Dynatemp Range
+             * @default 0
+             */
+            dynatemp_range?: number;
+            /**
+             * Dynatemp Exponent
+             * @default 1
+             */
+            dynatemp_exponent?: number;
+            /**
+             * Top K
+             * @default 40
+             */
+            top_k?: number;
+            /**
+             * Top P
+             * @default 0.95
+             */
+            top_p?: number;
+            /**
+             * Min P
+             * @default 0.05
+             */
+            min_p?: number;
+            /**
+             * Typical P
+             * @default 1
+             */
+            typical_p?: number;
+            /**
+             * Top N Sigma
+             * @default -1
+             */
+            top_n_sigma?: number;
+            /**
+             * Xtc Probability
+             * @default 0
+             */
+            xtc_probability?: number;
+            /**
+             * Xtc Threshold
+             * @default 0.1
+             */
+            xtc_threshold?: number;
+            /**
+             * Repeat Penalty
+             * @default 1
+             */
+            repeat_penalty?: number;
+            /**
+             * Repeat Last N
+             * @default 64
+             */
+            repeat_last_n?: number;
+            /**
+             * Presence Penalty
+             * @default 0
+             */
+            presence_penalty?: number;
+            /**
+             * Frequency Penalty
+             * @default 0
+             */
+            frequency_penalty?: number;
+            /**
+             * Dry Multiplier
+             * @default 0
+             */
+            dry_multiplier?: number;
+            /**
+             * Dry Base
+             * @default 1.75
+             */
+            dry_base?: number;
+            /**
+             * Dry Allowed Length
+             * @default 2
+             */
+            dry_allowed_length?: number;
+            /**
+             * Dry Penalty Last N
+             * @default -1
+             */
+            dry_penalty_last_n?: number;
+            /**
+             * Dry Sequence Breakers
+             * @default [
+             *       "\n",
+             *       ":",
+             *       "\"",
+             *       "*"
+             *     ]
+             */
+            dry_sequence_breakers?: string[];
+            /**
+             * Mirostat
+             * @default 0
+             * @enum {integer}
+             */
+            mirostat?: 0 | 1 | 2;
+            /**
+             * Mirostat Tau
+             * @default 5
+             */
+            mirostat_tau?: number;
+            /**
+             * Mirostat Eta
+             * @default 0.1
+             */
+            mirostat_eta?: number;
+            /**
+             * Logit Bias
+             * @default {}
+             */
+            logit_bias?: {
+                [key: string]: number;
+            };
+            /** Model */
+            model: string;
+            /**
+             * Stream
+             * @default false
+             */
+            stream?: boolean;
+            /**
+             * @default {
+             *       "include_usage": false
+             *     }
+             */
+            stream_options?: components["schemas"]["StreamOptions"];
+            /**
+             * N
+             * @default 1
+             */
+            n?: number;
+            /**
+             * Max Tokens
+             * @default 16
+             */
+            max_tokens?: number;
+            /**
+             * Ttl
+             * @default null
+             */
+            ttl?: number | null;
+            /** Prompt */
+            prompt: string | number[] | string[] | number[][];
+            /**
+             * Echo
+             * @default false
+             */
+            echo?: boolean;
+            /**
+             * Logprobs
+             * @default null
+             */
+            logprobs?: number | null;
+            /**
+             * Best Of
+             * @default null
+             */
+            best_of?: number | null;
+            /**
+             * Suffix
+             * @default
+             */
+            suffix?: string;
+        };
+        /** Content */
+        Content: {
+            /** Content */
+            content: string;
+            /** Prompt */
+            prompt: string;
+        };
+        /** Conversation */
+        Conversation: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @constant
+             */
+            object: "conversation";
+            /** Created At */
+            created_at: number;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+        };
+        /** ConversationUpdate */
+        ConversationUpdate: {
+            /** Metadata */
+            metadata: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * CountRequest
+         * @description What has to do with the prompt. Metadata, betas and cache marks are ignored.
+         */
+        CountRequest: {
+            /**
+             * Stop
+             * @default []
+             */
+            stop?: string | string[];
+            /**
+             * Ignore Eos
+             * @default false
+             */
+            ignore_eos?: boolean;
+            /**
+             * Seed
+             * @default -1
+             */
+            seed?: number;
+            /**
+             * Temperature
+             * @default 0.8
+             */
+            temperature?: number;
+            /**
+             * Dynatemp Range
+             * @default 0
+             */
+            dynatemp_range?: number;
+            /**
+             * Dynatemp Exponent
+             * @default 1
+             */
+            dynatemp_exponent?: number;
+            /**
+             * Top K
+             * @default 40
+             */
+            top_k?: number;
+            /**
+             * Top P
+             * @default 0.95
+             */
+            top_p?: number;
+            /**
+             * Min P
+             * @default 0.05
+             */
+            min_p?: number;
+            /**
+             * Typical P
+             * @default 1
+             */
+            typical_p?: number;
+            /**
+             * Top N Sigma
+             * @default -1
+             */
+            top_n_sigma?: number;
+            /**
+             * Xtc Probability
+             * @default 0
+             */
+            xtc_probability?: number;
+            /**
+             * Xtc Threshold
+             * @default 0.1
+             */
+            xtc_threshold?: number;
+            /**
+             * Repeat Penalty
+             * @default 1
+             */
+            repeat_penalty?: number;
+            /**
+             * Repeat Last N
+             * @default 64
+             */
+            repeat_last_n?: number;
+            /**
+             * Presence Penalty
+             * @default 0
+             */
+            presence_penalty?: number;
+            /**
+             * Frequency Penalty
+             * @default 0
+             */
+            frequency_penalty?: number;
+            /**
+             * Dry Multiplier
+             * @default 0
+             */
+            dry_multiplier?: number;
+            /**
+             * Dry Base
+             * @default 1.75
+             */
+            dry_base?: number;
+            /**
+             * Dry Allowed Length
+             * @default 2
+             */
+            dry_allowed_length?: number;
+            /**
+             * Dry Penalty Last N
+             * @default -1
+             */
+            dry_penalty_last_n?: number;
+            /**
+             * Dry Sequence Breakers
+             * @default [
+             *       "\n",
+             *       ":",
+             *       "\"",
+             *       "*"
+             *     ]
+             */
+            dry_sequence_breakers?: string[];
+            /**
+             * Mirostat
+             * @default 0
+             * @enum {integer}
+             */
+            mirostat?: 0 | 1 | 2;
+            /**
+             * Mirostat Tau
+             * @default 5
+             */
+            mirostat_tau?: number;
+            /**
+             * Mirostat Eta
+             * @default 0.1
+             */
+            mirostat_eta?: number;
+            /**
+             * Logit Bias
+             * @default {}
+             */
+            logit_bias?: {
+                [key: string]: number;
+            };
+            /** Model */
+            model: string;
+            /**
+             * Stream
+             * @default false
+             */
+            stream?: boolean;
+            /**
+             * @default {
+             *       "include_usage": false
+             *     }
+             */
+            stream_options?: components["schemas"]["StreamOptions"];
+            /**
+             * N
+             * @default 1
+             */
+            n?: number;
+            /**
+             * Max Tokens
+             * @default null
+             */
+            max_tokens?: number | null;
+            /**
+             * Ttl
+             * @default null
+             */
+            ttl?: number | null;
+            /** Messages */
+            messages: components["schemas"]["InputMessage"][];
+            /**
+             * System
+             * @default []
+             */
+            system?: string | components["schemas"]["Block"][];
+            /** @default null */
+            thinking?: components["schemas"]["Thinking"] | null;
+            /**
+             * @default {
+             *       "effort": null,
+             *       "format": null
+             *     }
+             */
+            output_config?: components["schemas"]["OutputConfig"];
+            /**
+             * Tools
+             * @default []
+             */
+            tools?: components["schemas"]["ToolSpec"][];
+            /** @default null */
+            tool_choice?: components["schemas"]["lmnb__api__anthropic__request__Choice"] | null;
+            /**
+             * Chat Template Kwargs
+             * @default {}
+             */
+            chat_template_kwargs?: {
+                [key: string]: unknown;
+            };
+        };
+        /** CreatedKey */
+        CreatedKey: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Permissions */
+            permissions: ("use" | "manage" | "admin")[];
+            /** Created At */
+            created_at: string;
+            /** Expires At */
+            expires_at: string | null;
+            /** Last Used */
+            last_used: string | null;
+            /** Key */
+            key: string;
+        };
+        /** DeleteRequest */
+        DeleteRequest: {
+            /** Model */
+            model: string;
+            /**
+             * Force
+             * @default false
+             */
+            force?: boolean;
+        };
+        /** Deleted */
+        Deleted: {
+            /** Id */
+            id: string;
+            /** Object */
+            object: string;
+            /**
+             * Deleted
+             * @constant
+             */
+            deleted: true;
+        };
+        /** DeletedModel */
+        DeletedModel: {
+            /** Key */
+            key: string;
+            /** Freed Bytes */
+            freed_bytes: number;
+            /** Files */
+            files: string[];
+        };
+        /**
+         * Details
+         * @description From the header; null where it does not say. `deletable`: not shared, nor another program's.
+         */
+        Details: {
+            /** Parameters */
+            parameters: number | null;
+            /** Bits Per Weight */
+            bits_per_weight: number | null;
+            /** Layers */
+            layers: number | null;
+            /** Embedding Length */
+            embedding_length: number | null;
+            /** Vocabulary */
+            vocabulary: number | null;
+            /** Experts */
+            experts: number | null;
+            /** Experts Used */
+            experts_used: number | null;
+            /** Sliding Window */
+            sliding_window: number | null;
+            /** Recurrent */
+            recurrent: boolean;
+            /** Pooling */
+            pooling: ("none" | "mean" | "cls" | "last" | "rank") | null;
+            /** Chat Template */
+            chat_template: boolean;
+            /** Files */
+            files: number;
+            /** Projector */
+            projector: string | null;
+            /** Deletable */
+            deletable: boolean;
+        };
+        /** DetokenizeRequest */
+        DetokenizeRequest: {
+            /**
+             * Model
+             * @default
+             */
+            model?: string;
+            /** Tokens */
+            tokens: number[];
+        };
+        /**
+         * DeviceEstimate
+         * @description Bytes. `reclaimable_bytes`: of the weights, pages of the file that are read once.
+         */
+        DeviceEstimate: {
+            /** Name */
+            name: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "cpu" | "gpu";
+            /** Layers */
+            layers: number;
+            /** Total Bytes */
+            total_bytes: number;
+            /** Free Bytes */
+            free_bytes: number;
+            /** Weights Bytes */
+            weights_bytes: number;
+            /** Kv Cache Bytes */
+            kv_cache_bytes: number;
+            /** Compute Bytes */
+            compute_bytes: number;
+            /** Projector Bytes */
+            projector_bytes: number;
+            /** Reclaimable Bytes */
+            reclaimable_bytes: number;
+            /** Total Required Bytes */
+            total_required_bytes: number;
+        };
+        /** DownloadList */
+        DownloadList: {
+            /** Downloads */
+            downloads: components["schemas"]["DownloadStatus"][];
+        };
+        /**
+         * DownloadRequest
+         * @description `model` is anything that `%lms get` takes: a name, a repository, a file of it, an address.
+         */
+        DownloadRequest: {
+            /** Model */
+            model: string;
+            /**
+             * Quantization
+             * @default null
+             */
+            quantization?: string | null;
+            /**
+             * Revision
+             * @default null
+             */
+            revision?: string | null;
+        };
+        /**
+         * DownloadStatus
+         * @description Times are ISO 8601, in UTC. What is not known is left out.
+         *
+         *     `status` has LM Studio's five words: a job that waits is `downloading`, a cancelled one `failed`.
+         *     `state` says which it is. Without `job_id` the model was here already.
+         */
+        DownloadStatus: {
+            /** Job Id */
+            job_id?: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "downloading" | "paused" | "completed" | "failed" | "already_downloaded";
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "downloading" | "paused" | "completed" | "failed" | "cancelled";
+            /** Model */
+            model: string;
+            /** Repository */
+            repository: string;
+            /** Quantization */
+            quantization: string;
+            /** Revision */
+            revision: string;
+            /** Files */
+            files: components["schemas"]["FileStatus"][];
+            /** Total Size Bytes */
+            total_size_bytes?: number;
+            /** Downloaded Bytes */
+            downloaded_bytes?: number;
+            /** Bytes Per Second */
+            bytes_per_second?: number;
+            /** Estimated Completion */
+            estimated_completion?: string;
+            /** Seconds Left */
+            seconds_left?: number;
+            /** Started At */
+            started_at?: string;
+            /** Completed At */
+            completed_at?: string;
+            /** Problem */
+            problem?: string;
+            error?: components["schemas"]["Failure"];
+            /** Key */
+            key?: string;
+        };
+        /** Duplicate */
+        Duplicate: {
+            /** Sha256 */
+            sha256: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Wasted Bytes */
+            wasted_bytes: number;
+            /** Copies */
+            copies: components["schemas"]["DuplicateCopy"][];
+        };
+        /** DuplicateCopy */
+        DuplicateCopy: {
+            /** Model */
+            model: string;
+            /** Path */
+            path: string;
+        };
+        /** DuplicateList */
+        DuplicateList: {
+            /** Duplicates */
+            duplicates: components["schemas"]["Duplicate"][];
+            /** Wasted Bytes */
+            wasted_bytes: number;
+        };
+        /** Embedding */
+        Embedding: {
+            /**
+             * Object
+             * @constant
+             */
+            object: "embedding";
+            /** Index */
+            index: number;
+            /** Embedding */
+            embedding: number[] | string;
+        };
+        /** Embeddings */
+        Embeddings: {
+            /**
+             * Object
+             * @constant
+             */
+            object: "list";
+            /** Data */
+            data: components["schemas"]["Embedding"][];
+            /** Model */
+            model: string;
+            usage: components["schemas"]["PromptUsage"];
+        };
+        /**
+         * EmbeddingsRequest
+         * @description The body.
+         */
+        EmbeddingsRequest: {
+            /** Model */
+            model: string;
+            /** Input */
+            input: string | number[] | (string | number[])[];
+            /**
+             * Encoding Format
+             * @default float
+             * @enum {string}
+             */
+            encoding_format?: "float" | "base64";
+            /**
+             * Dimensions
+             * @default null
+             */
+            dimensions?: number | null;
+        };
+        /** EphemeralMcp */
+        EphemeralMcp: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "ephemeral_mcp";
+            /** Server Label */
+            server_label: string;
+            /** Server Url */
+            server_url: string;
+            /**
+             * Allowed Tools
+             * @default null
+             */
+            allowed_tools?: string[] | null;
+            /**
+             * Headers
+             * @default {}
+             */
+            headers?: {
+                [key: string]: string;
+            };
+        };
+        /** EphemeralProvider */
+        EphemeralProvider: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "ephemeral_mcp";
+            /** Server Label */
+            server_label: string;
+        };
+        /** Error */
+        Error: {
+            error: components["schemas"]["ErrorDetail"];
+        };
+        /** ErrorDetail */
+        ErrorDetail: {
+            /** Message */
+            message: string;
+            /** Type */
+            type: string;
+            /** Param */
+            param: string | null;
+            /** Code */
+            code: string | null;
+        };
+        /**
+         * EstimateRequest
+         * @description Whatever else is in the body is a load option.
+         */
+        EstimateRequest: {
+            /** Model */
+            model: string;
+            /**
+             * Guardrail
+             * @default null
+             */
+            guardrail?: ("strict" | "balanced" | "relaxed" | "off") | null;
+        } & {
             [key: string]: unknown;
-          };
-    };
-    /** FunctionCallItem */
-    FunctionCallItem: {
-      /**
-       * Id
-       * @default null
-       */
-      id: string | null;
-      /**
-       * Status
-       * @default completed
-       * @enum {string}
-       */
-      status: 'in_progress' | 'completed' | 'incomplete';
-      /** Call Id */
-      call_id: string;
-      /** Name */
-      name: string;
-      /** Arguments */
-      arguments: string;
-    };
-    /** FunctionCallOutputItem */
-    FunctionCallOutputItem: {
-      /**
-       * Id
-       * @default null
-       */
-      id: string | null;
-      /**
-       * Status
-       * @default completed
-       * @enum {string}
-       */
-      status: 'in_progress' | 'completed' | 'incomplete';
-      /** Call Id */
-      call_id: string;
-      /** Output */
-      output: components['schemas']['lmnb__api__openai__responses__parts__Part'][];
-    };
-    /** FunctionName */
-    FunctionName: {
-      /** Name */
-      name: string;
-    };
-    /** Greeting */
-    Greeting: {
-      /**
-       * Lmstudio
-       * @constant
-       */
-      lmstudio: true;
-    };
-    /** Health */
-    Health: {
-      /**
-       * Status
-       * @constant
-       */
-      status: 'ok';
-    };
-    /** ImageInput */
-    ImageInput: {
-      /**
-       * Type
-       * @constant
-       */
-      type: 'image';
-      /** Data Url */
-      data_url: string;
-    };
-    /** ImportRequest */
-    ImportRequest: {
-      /** Path */
-      path: string;
-      /**
-       * Mode
-       * @default symlink
-       * @enum {string}
-       */
-      mode: 'copy' | 'hard_link' | 'symlink' | 'move';
-    };
-    /**
-     * InputMessage
-     * @description A turn. Late system messages are a beta of Anthropic's that costs nothing to take.
-     */
-    InputMessage: {
-      /**
-       * Role
-       * @enum {string}
-       */
-      role: 'user' | 'assistant' | 'system';
-      /** Content */
-      content: string | components['schemas']['Block'][];
-    };
-    /** Instance */
-    Instance: {
-      /** Id */
-      id: string;
-      /** Config */
-      config: {
-        [key: string]: unknown;
-      };
-    };
-    /** InvalidCall */
-    InvalidCall: {
-      /**
-       * Type
-       * @enum {string}
-       */
-      type: 'invalid_name' | 'invalid_arguments';
-      /** Tool Name */
-      tool_name: string;
-      /** Provider Info */
-      provider_info?:
-        | components['schemas']['PluginProvider']
-        | components['schemas']['EphemeralProvider'];
-    };
-    /** InvalidCallOutput */
-    InvalidCallOutput: {
-      /**
-       * Type
-       * @constant
-       */
-      type: 'invalid_tool_call';
-      /** Reason */
-      reason: string;
-      metadata: components['schemas']['InvalidCall'];
-    };
-    /**
-     * ItemReference
-     * @description Stands for an item of an earlier response.
-     */
-    ItemReference: {
-      /** Id */
-      id: string;
-    };
-    /** Items */
-    Items: {
-      /**
-       * Object
-       * @constant
-       */
-      object: 'list';
-      /** Data */
-      data: {
-        [key: string]: unknown;
-      }[];
-      /** First Id */
-      first_id: string | null;
-      /** Last Id */
-      last_id: string | null;
-      /** Has More */
-      has_more: boolean;
-    };
-    /** JsonSchema */
-    JsonSchema: {
-      /** Schema */
-      schema: {
-        [key: string]: unknown;
-      };
-      /**
-       * Name
-       * @default
-       */
-      name: string;
-      /**
-       * Description
-       * @default
-       */
-      description: string;
-      /**
-       * Strict
-       * @default false
-       */
-      strict: boolean;
-    };
-    /** Key */
-    Key: {
-      /** Id */
-      id: string;
-      /** Name */
-      name: string;
-      /** Permissions */
-      permissions: ('use' | 'manage' | 'admin')[];
-      /** Created At */
-      created_at: string;
-      /** Expires At */
-      expires_at: string | null;
-      /** Last Used */
-      last_used: string | null;
-    };
-    /** KeyList */
-    KeyList: {
-      /** Keys */
-      keys: components['schemas']['Key'][];
-    };
-    /** Listener */
-    Listener: {
-      /** Running */
-      running: boolean;
-      /** Host */
-      host: string | null;
-      /** Port */
-      port: number | null;
-      /** Base Url */
-      base_url: string | null;
-      /** Cors */
-      cors: boolean;
-      /** Key Required */
-      key_required: boolean;
-      /** Error */
-      error: string | null;
-    };
-    /**
-     * LoadRequest
-     * @description Whatever else is in the body is a load option.
-     */
-    LoadRequest: {
-      /** Model */
-      model: string;
-      /**
-       * Identifier
-       * @default null
-       */
-      identifier: string | null;
-      /**
-       * New Instance
-       * @default false
-       */
-      new_instance: boolean;
-      /**
-       * Ttl
-       * @default null
-       */
-      ttl: number | null;
-      /**
-       * Guardrail
-       * @default null
-       */
-      guardrail: ('strict' | 'balanced' | 'relaxed' | 'off') | null;
-      /**
-       * Echo Load Config
-       * @default false
-       */
-      echo_load_config: boolean;
-      /**
-       * Stream
-       * @default false
-       */
-      stream: boolean;
-    } & {
-      [key: string]: unknown;
-    };
-    /** LogEntries */
-    LogEntries: {
-      /** Log */
-      log: components['schemas']['LogEntry'][];
-    };
-    /** LogEntry */
-    LogEntry: {
-      /** Timestamp */
-      timestamp: number;
-      /** Data */
-      data: {
-        [key: string]: unknown;
-      };
-    };
-    /** Logprobs */
-    Logprobs: {
-      /** Tokens */
-      tokens: string[];
-      /** Token Logprobs */
-      token_logprobs: (number | null)[];
-      /** Top Logprobs */
-      top_logprobs: ({
-        [key: string]: number;
-      } | null)[];
-      /** Text Offset */
-      text_offset: number[];
-    };
-    /** MessageItem */
-    MessageItem: {
-      /**
-       * Id
-       * @default null
-       */
-      id: string | null;
-      /**
-       * Status
-       * @default completed
-       * @enum {string}
-       */
-      status: 'in_progress' | 'completed' | 'incomplete';
-      /**
-       * Role
-       * @enum {string}
-       */
-      role: 'user' | 'assistant' | 'system' | 'developer';
-      /** Content */
-      content: components['schemas']['lmnb__api__openai__responses__parts__Part'][];
-      /**
-       * Phase
-       * @default null
-       */
-      phase: ('commentary' | 'final_answer') | null;
-    };
-    /** MessageOutput */
-    MessageOutput: {
-      /**
-       * Type
-       * @constant
-       */
-      type: 'message';
-      /** Content */
-      content: string;
-    };
-    /**
-     * MessagesRequest
-     * @description The body.
-     */
-    MessagesRequest: {
-      /**
-       * Stop
-       * @default []
-       */
-      stop: string | string[];
-      /**
-       * Ignore Eos
-       * @default false
-       */
-      ignore_eos: boolean;
-      /**
-       * Seed
-       * @default -1
-       */
-      seed: number;
-      /**
-       * Temperature
-       * @default 0.8
-       */
-      temperature: number;
-      /**
-       * Dynatemp Range
-       * @default 0
-       */
-      dynatemp_range: number;
-      /**
-       * Dynatemp Exponent
-       * @default 1
-       */
-      dynatemp_exponent: number;
-      /**
-       * Top K
-       * @default 40
-       */
-      top_k: number;
-      /**
-       * Top P
-       * @default 0.95
-       */
-      top_p: number;
-      /**
-       * Min P
-       * @default 0.05
-       */
-      min_p: number;
-      /**
-       * Typical P
-       * @default 1
-       */
-      typical_p: number;
-      /**
-       * Top N Sigma
-       * @default -1
-       */
-      top_n_sigma: number;
-      /**
-       * Xtc Probability
-       * @default 0
-       */
-      xtc_probability: number;
-      /**
-       * Xtc Threshold
-       * @default 0.1
-       */
-      xtc_threshold: number;
-      /**
-       * Repeat Penalty
-       * @default 1
-       */
-      repeat_penalty: number;
-      /**
-       * Repeat Last N
-       * @default 64
-       */
-      repeat_last_n: number;
-      /**
-       * Presence Penalty
-       * @default 0
-       */
-      presence_penalty: number;
-      /**
-       * Frequency Penalty
-       * @default 0
-       */
-      frequency_penalty: number;
-      /**
-       * Dry Multiplier
-       * @default 0
-       */
-      dry_multiplier: number;
-      /**
-       * Dry Base
-       * @default 1.75
-       */
-      dry_base: number;
-      /**
-       * Dry Allowed Length
-       * @default 2
-       */
-      dry_allowed_length: number;
-      /**
-       * Dry Penalty Last N
-       * @default -1
-       */
-      dry_penalty_last_n: number;
-      /**
-       * Dry Sequence Breakers
-       * @default [
-       *       "\n",
-       *       ":",
-       *       "\"",
-       *       "*"
-       *     ]
-       */
-      dry_sequence_breakers: string[];
-      /**
-       * Mirostat
-       * @default 0
-       * @enum {integer}
-       */
-      mirostat: 0 | 1 | 2;
-      /**
-       * Mirostat Tau
-       * @default 5
-       */
-      mirostat_tau: number;
-      /**
-       * Mirostat Eta
-       * @default 0.1
-       */
-      mirostat_eta: number;
-      /**
-       * Logit Bias
-       * @default {}
-       */
-      logit_bias: {
-        [key: string]: number;
-      };
-      /** Model */
-      model: string;
-      /**
-       * Stream
-       * @default false
-       */
-      stream: boolean;
-      /**
-       * @default {
-       *       "include_usage": false
-       *     }
-       */
-      stream_options: components['schemas']['StreamOptions'];
-      /**
-       * N
-       * @default 1
-       */
-      n: number;
-      /** Max Tokens */
-      max_tokens: number;
-      /**
-       * Ttl
-       * @default null
-       */
-      ttl: number | null;
-      /** Messages */
-      messages: components['schemas']['InputMessage'][];
-      /**
-       * System
-       * @default []
-       */
-      system: string | components['schemas']['Block'][];
-      /** @default null */
-      thinking: components['schemas']['Thinking'] | null;
-      /**
-       * @default {
-       *       "effort": null,
-       *       "format": null
-       *     }
-       */
-      output_config: components['schemas']['OutputConfig'];
-      /**
-       * Tools
-       * @default []
-       */
-      tools: components['schemas']['ToolSpec'][];
-      /** @default null */
-      tool_choice:
-        components['schemas']['lmnb__api__anthropic__request__Choice'] | null;
-      /**
-       * Chat Template Kwargs
-       * @default {}
-       */
-      chat_template_kwargs: {
-        [key: string]: unknown;
-      };
-      /**
-       * Stop Sequences
-       * @default []
-       */
-      stop_sequences: string[];
-    };
-    /** Model */
-    Model: {
-      /** Id */
-      id: string;
-      /**
-       * Object
-       * @constant
-       */
-      object: 'model';
-      /** Created */
-      created: number;
-      /** Owned By */
-      owned_by: string;
-      /** Context Length */
-      context_length: number | null;
-      /**
-       * State
-       * @enum {string}
-       */
-      state: 'loaded' | 'not-loaded';
-    };
-    /** Model0 */
-    Model0: {
-      /** Id */
-      id: string;
-      /**
-       * Object
-       * @constant
-       */
-      object: 'model';
-      /**
-       * Type
-       * @enum {string}
-       */
-      type: 'llm' | 'vlm' | 'embeddings';
-      /** Publisher */
-      publisher: string;
-      /** Arch */
-      arch: string;
-      /**
-       * Compatibility Type
-       * @constant
-       */
-      compatibility_type: 'gguf';
-      /** Quantization */
-      quantization: string;
-      /**
-       * State
-       * @enum {string}
-       */
-      state: 'loaded' | 'not-loaded';
-      /** Max Context Length */
-      max_context_length: number;
-      /** Loaded Context Length */
-      loaded_context_length?: number;
-      /** Capabilities */
-      capabilities?: string[];
-    };
-    /** ModelInfo0 */
-    ModelInfo0: {
-      /** Arch */
-      arch: string;
-      /** Quant */
-      quant: string;
-      /**
-       * Format
-       * @constant
-       */
-      format: 'gguf';
-      /** Context Length */
-      context_length: number;
-    };
-    /** ModelList */
-    ModelList: {
-      /**
-       * Object
-       * @constant
-       */
-      object: 'list';
-      /** Data */
-      data: components['schemas']['Model'][];
-    };
-    /** ModelList0 */
-    ModelList0: {
-      /**
-       * Object
-       * @constant
-       */
-      object: 'list';
-      /** Data */
-      data: components['schemas']['Model0'][];
-    };
-    /** ModelLoad */
-    ModelLoad: {
-      /**
-       * Type
-       * @enum {string}
-       */
-      type: 'llm' | 'embedding';
-      /** Instance Id */
-      instance_id: string;
-      /** Load Time Seconds */
-      load_time_seconds: number;
-      /**
-       * Status
-       * @constant
-       */
-      status: 'loaded';
-      /** Load Config */
-      load_config?: {
-        [key: string]: unknown;
-      };
-    };
-    /** ModelSettings */
-    ModelSettings: {
-      /** Model */
-      model: string;
-      /** Settings */
-      settings: {
-        [key: string]: unknown;
-      };
-      /** Effective */
-      effective: {
-        [key: string]: unknown;
-      };
-      /** Needs Reload */
-      needs_reload: boolean;
-    };
-    /** ModelUnload */
-    ModelUnload: {
-      /** Instance Id */
-      instance_id: string;
-    };
-    /** NamedFunction */
-    NamedFunction: {
-      /**
-       * Type
-       * @default function
-       * @constant
-       */
-      type: 'function';
-      function: components['schemas']['FunctionName'];
-    };
-    /** NamedTool */
-    NamedTool: {
-      /**
-       * Type
-       * @default function
-       * @constant
-       */
-      type: 'function';
-      /** Name */
-      name: string;
-    };
-    /** NativeChat */
-    NativeChat: {
-      /** Model Instance Id */
-      model_instance_id: string;
-      /** Output */
-      output: (
-        | components['schemas']['MessageOutput']
-        | components['schemas']['ReasoningOutput']
-        | components['schemas']['ToolCallOutput']
-        | components['schemas']['InvalidCallOutput']
-      )[];
-      stats: components['schemas']['ChatStats'];
-      /** Response Id */
-      response_id?: string;
-    };
-    /**
-     * NativeChatRequest
-     * @description The body. A key it does not know is refused, as LM Studio refuses it.
-     */
-    NativeChatRequest: {
-      /** @default null */
-      response_format: components['schemas']['OpenAIFormat'] | null;
-      /**
-       * @default {
-       *       "json": null,
-       *       "json_object": false,
-       *       "regex": null,
-       *       "choice": null,
-       *       "grammar": null,
-       *       "structural_tag": null
-       *     }
-       */
-      structured_outputs: components['schemas']['StructuredOutputs'];
-      /**
-       * Guided Json
-       * @default null
-       */
-      guided_json: {
-        [key: string]: unknown;
-      } | null;
-      /**
-       * Guided Regex
-       * @default null
-       */
-      guided_regex: string | null;
-      /**
-       * Guided Choice
-       * @default null
-       */
-      guided_choice: string[] | null;
-      /**
-       * Guided Grammar
-       * @default null
-       */
-      guided_grammar: string | null;
-      /**
-       * Grammar
-       * @default null
-       */
-      grammar: string | null;
-      /**
-       * Json Schema
-       * @default null
-       */
-      json_schema: {
-        [key: string]: unknown;
-      } | null;
-      /**
-       * Stop
-       * @default []
-       */
-      stop: string | string[];
-      /**
-       * Ignore Eos
-       * @default false
-       */
-      ignore_eos: boolean;
-      /**
-       * Seed
-       * @default -1
-       */
-      seed: number;
-      /**
-       * Temperature
-       * @default 0.8
-       */
-      temperature: number;
-      /**
-       * Dynatemp Range
-       * @default 0
-       */
-      dynatemp_range: number;
-      /**
-       * Dynatemp Exponent
-       * @default 1
-       */
-      dynatemp_exponent: number;
-      /**
-       * Top K
-       * @default 40
-       */
-      top_k: number;
-      /**
-       * Top P
-       * @default 0.95
-       */
-      top_p: number;
-      /**
-       * Min P
-       * @default 0.05
-       */
-      min_p: number;
-      /**
-       * Typical P
-       * @default 1
-       */
-      typical_p: number;
-      /**
-       * Top N Sigma
-       * @default -1
-       */
-      top_n_sigma: number;
-      /**
-       * Xtc Probability
-       * @default 0
-       */
-      xtc_probability: number;
-      /**
-       * Xtc Threshold
-       * @default 0.1
-       */
-      xtc_threshold: number;
-      /**
-       * Repeat Penalty
-       * @default 1
-       */
-      repeat_penalty: number;
-      /**
-       * Repeat Last N
-       * @default 64
-       */
-      repeat_last_n: number;
-      /**
-       * Presence Penalty
-       * @default 0
-       */
-      presence_penalty: number;
-      /**
-       * Frequency Penalty
-       * @default 0
-       */
-      frequency_penalty: number;
-      /**
-       * Dry Multiplier
-       * @default 0
-       */
-      dry_multiplier: number;
-      /**
-       * Dry Base
-       * @default 1.75
-       */
-      dry_base: number;
-      /**
-       * Dry Allowed Length
-       * @default 2
-       */
-      dry_allowed_length: number;
-      /**
-       * Dry Penalty Last N
-       * @default -1
-       */
-      dry_penalty_last_n: number;
-      /**
-       * Dry Sequence Breakers
-       * @default [
-       *       "\n",
-       *       ":",
-       *       "\"",
-       *       "*"
-       *     ]
-       */
-      dry_sequence_breakers: string[];
-      /**
-       * Mirostat
-       * @default 0
-       * @enum {integer}
-       */
-      mirostat: 0 | 1 | 2;
-      /**
-       * Mirostat Tau
-       * @default 5
-       */
-      mirostat_tau: number;
-      /**
-       * Mirostat Eta
-       * @default 0.1
-       */
-      mirostat_eta: number;
-      /**
-       * Logit Bias
-       * @default {}
-       */
-      logit_bias: {
-        [key: string]: number;
-      };
-      /** Model */
-      model: string;
-      /** Input */
-      input:
-        | string
-        | (
-            | components['schemas']['TextInput']
-            | components['schemas']['ImageInput']
-          )[];
-      /**
-       * System Prompt
-       * @default null
-       */
-      system_prompt: string | null;
-      /**
-       * Integrations
-       * @default []
-       */
-      integrations: (
-        | (string | components['schemas']['Plugin'])
-        | components['schemas']['EphemeralMcp']
-      )[];
-      /**
-       * Stream
-       * @default false
-       */
-      stream: boolean;
-      /**
-       * Max Output Tokens
-       * @default null
-       */
-      max_output_tokens: number | null;
-      /**
-       * Reasoning
-       * @default null
-       */
-      reasoning: ('off' | 'low' | 'medium' | 'high' | 'on') | null;
-      /**
-       * Context Length
-       * @default null
-       */
-      context_length: number | null;
-      /**
-       * Store
-       * @default true
-       */
-      store: boolean;
-      /**
-       * Previous Response Id
-       * @default null
-       */
-      previous_response_id: string | null;
-      /**
-       * Ttl
-       * @default null
-       */
-      ttl: number | null;
-      /**
-       * Chat Template Kwargs
-       * @default {}
-       */
-      chat_template_kwargs: {
-        [key: string]: unknown;
-      };
-    };
-    /** NativeError */
-    NativeError: {
-      error: components['schemas']['NativeErrorDetail'];
-    };
-    /** NativeErrorDetail */
-    NativeErrorDetail: {
-      /**
-       * Type
-       * @enum {string}
-       */
-      type:
-        | 'invalid_request'
-        | 'unknown'
-        | 'mcp_connection_error'
-        | 'plugin_connection_error'
-        | 'not_implemented'
-        | 'model_not_found'
-        | 'job_not_found'
-        | 'internal_error';
-      /** Message */
-      message: string;
-      /** Code */
-      code?: string;
-      /** Param */
-      param?: string;
-    };
-    /**
-     * NativeModel
-     * @description LM Studio's description of a model, and where it lies.
-     */
-    NativeModel: {
-      /**
-       * Type
-       * @enum {string}
-       */
-      type: 'llm' | 'embedding';
-      /** Publisher */
-      publisher: string;
-      /** Key */
-      key: string;
-      /** Display Name */
-      display_name: string;
-      /** Architecture */
-      architecture?: string | null;
-      quantization: components['schemas']['Quantization'];
-      /** Size Bytes */
-      size_bytes: number;
-      /** Params String */
-      params_string: string | null;
-      /** Loaded Instances */
-      loaded_instances: components['schemas']['Instance'][];
-      /** Max Context Length */
-      max_context_length: number;
-      /**
-       * Format
-       * @constant
-       */
-      format: 'gguf';
-      capabilities?: components['schemas']['Capabilities'];
-      /** Description */
-      description?: null;
-      /** Variants */
-      variants: string[];
-      /** Selected Variant */
-      selected_variant: string;
-      /** Path */
-      path: string;
-    };
-    /** NativeModelList */
-    NativeModelList: {
-      /** Models */
-      models: components['schemas']['NativeModel'][];
-    };
-    /** NewConversation */
-    NewConversation: {
-      /**
-       * Items
-       * @default []
-       */
-      items: (
-        | components['schemas']['MessageItem']
-        | components['schemas']['FunctionCallItem']
-        | components['schemas']['FunctionCallOutputItem']
-        | components['schemas']['ReasoningItem']
-        | components['schemas']['CompactionItem']
-        | components['schemas']['ItemReference']
-        | unknown
-      )[];
-      /**
-       * Metadata
-       * @default {}
-       */
-      metadata: {
-        [key: string]: string;
-      };
-    };
-    /** NewItems */
-    NewItems: {
-      /** Items */
-      items: (
-        | components['schemas']['MessageItem']
-        | components['schemas']['FunctionCallItem']
-        | components['schemas']['FunctionCallOutputItem']
-        | components['schemas']['ReasoningItem']
-        | components['schemas']['CompactionItem']
-        | components['schemas']['ItemReference']
-        | unknown
-      )[];
-    };
-    /** NewKey */
-    NewKey: {
-      /** Name */
-      name: string;
-      /**
-       * Permissions
-       * @default [
-       *       "use"
-       *     ]
-       */
-      permissions: ('use' | 'manage' | 'admin')[];
-      /**
-       * Expires In
-       * @default null
-       */
-      expires_in: number | null;
-    };
-    /**
-     * OpenAIFormat
-     * @description `json_object` with a `schema` is llama-server's.
-     */
-    OpenAIFormat: {
-      /** Type */
-      type: string;
-      /** @default null */
-      json_schema: components['schemas']['JsonSchema'] | null;
-      /**
-       * Schema
-       * @default null
-       */
-      schema: {
-        [key: string]: unknown;
-      } | null;
-    };
-    /** OutputConfig */
-    OutputConfig: {
-      /**
-       * Effort
-       * @default null
-       */
-      effort: string | null;
-      /** @default null */
-      format: components['schemas']['OutputFormat'] | null;
-    };
-    /** OutputFormat */
-    OutputFormat: {
-      /**
-       * Type
-       * @constant
-       */
-      type: 'json_schema';
-      /** Schema */
-      schema: {
-        [key: string]: unknown;
-      };
-    };
-    /** Piece */
-    Piece: {
-      /** Id */
-      id: number;
-      /** Piece */
-      piece: string | number[];
-    };
-    /**
-     * Plugin
-     * @description LM Studio has plugins of its own; here they are the servers in `mcp.json`.
-     */
-    Plugin: {
-      /**
-       * Type
-       * @default plugin
-       * @constant
-       */
-      type: 'plugin';
-      /** Id */
-      id: string;
-      /**
-       * Allowed Tools
-       * @default null
-       */
-      allowed_tools: string[] | null;
-    };
-    /** PluginProvider */
-    PluginProvider: {
-      /**
-       * Type
-       * @constant
-       */
-      type: 'plugin';
-      /** Plugin Id */
-      plugin_id: string;
-    };
-    /** Prompt */
-    Prompt: {
-      /** Prompt */
-      prompt: string;
-    };
-    /** PromptDetails */
-    PromptDetails: {
-      /** Cached Tokens */
-      cached_tokens: number;
-    };
-    /** PromptUsage */
-    PromptUsage: {
-      /** Prompt Tokens */
-      prompt_tokens: number;
-      /** Total Tokens */
-      total_tokens: number;
-    };
-    /** Quantization */
-    Quantization: {
-      /** Name */
-      name: string | null;
-      /** Bits Per Weight */
-      bits_per_weight: number | null;
-    };
-    /** Rank */
-    Rank: {
-      /** Index */
-      index: number;
-      /** Relevance Score */
-      relevance_score: number;
-      /** Document */
-      document?: {
-        [key: string]: string;
-      };
-    };
-    /** Ranking */
-    Ranking: {
-      /** Id */
-      id: string;
-      /** Model */
-      model: string;
-      /** Results */
-      results: components['schemas']['Rank'][];
-      usage: components['schemas']['PromptUsage'];
-    };
-    /** Reasoning */
-    Reasoning: {
-      /** Allowed Options */
-      allowed_options: ('off' | 'on' | 'low' | 'medium' | 'high')[];
-      /**
-       * Default
-       * @enum {string}
-       */
-      default: 'off' | 'on' | 'low' | 'medium' | 'high';
-    };
-    /**
-     * ReasoningItem
-     * @description Of any shape: clients cut it down, and other servers write it otherwise.
-     */
-    ReasoningItem: {
-      /**
-       * Id
-       * @default null
-       */
-      id: string | null;
-      /**
-       * Status
-       * @default completed
-       * @enum {string}
-       */
-      status: 'in_progress' | 'completed' | 'incomplete';
-      /**
-       * Content
-       * @default []
-       */
-      content: {
-        [key: string]: unknown;
-      }[];
-      /**
-       * Summary
-       * @default []
-       */
-      summary: {
-        [key: string]: unknown;
-      }[];
-      /**
-       * Encrypted Content
-       * @default null
-       */
-      encrypted_content: string | null;
-    };
-    /** ReasoningOptions */
-    ReasoningOptions: {
-      /**
-       * Effort
-       * @default null
-       */
-      effort: string | null;
-      /**
-       * Summary
-       * @default null
-       */
-      summary: ('auto' | 'concise' | 'detailed') | null;
-    };
-    /** ReasoningOutput */
-    ReasoningOutput: {
-      /**
-       * Type
-       * @constant
-       */
-      type: 'reasoning';
-      /** Content */
-      content: string;
-    };
-    /**
-     * RerankRequest
-     * @description The body.
-     */
-    RerankRequest: {
-      /** Model */
-      model: string;
-      /** Query */
-      query: string;
-      /** Documents */
-      documents: (
-        | string
-        | {
+        };
+        /** Failure */
+        Failure: {
+            /** Message */
+            message: string;
+            /** Type */
+            type: string;
+            /** Code */
+            code: string | null;
+        };
+        /** FileStatus */
+        FileStatus: {
+            /** Path */
+            path: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Downloaded Bytes */
+            downloaded_bytes: number;
+        };
+        /** Function */
+        Function: {
+            /** Name */
+            name: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /**
+             * Parameters
+             * @default null
+             */
+            parameters?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Strict
+             * @default false
+             */
+            strict?: boolean;
+        };
+        /** FunctionCall */
+        FunctionCall: {
+            /** Name */
+            name: string;
+            /**
+             * Arguments
+             * @default {}
+             */
+            arguments?: string | {
+                [key: string]: unknown;
+            };
+        };
+        /** FunctionCallItem */
+        FunctionCallItem: {
+            /**
+             * Id
+             * @default null
+             */
+            id?: string | null;
+            /**
+             * Status
+             * @default completed
+             * @enum {string}
+             */
+            status?: "in_progress" | "completed" | "incomplete";
+            /** Call Id */
+            call_id: string;
+            /** Name */
+            name: string;
+            /** Arguments */
+            arguments: string;
+        };
+        /** FunctionCallOutputItem */
+        FunctionCallOutputItem: {
+            /**
+             * Id
+             * @default null
+             */
+            id?: string | null;
+            /**
+             * Status
+             * @default completed
+             * @enum {string}
+             */
+            status?: "in_progress" | "completed" | "incomplete";
+            /** Call Id */
+            call_id: string;
+            /** Output */
+            output: components["schemas"]["lmnb__api__openai__responses__parts__Part"][];
+        };
+        /** FunctionName */
+        FunctionName: {
+            /** Name */
+            name: string;
+        };
+        /** Gpu */
+        Gpu: {
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            /** Memory Total Bytes */
+            memory_total_bytes: number;
+            /** Memory Free Bytes */
+            memory_free_bytes: number;
+            /** Shared Memory */
+            shared_memory: boolean;
+        };
+        /** Greeting */
+        Greeting: {
+            /**
+             * Lmstudio
+             * @constant
+             */
+            lmstudio: true;
+        };
+        /** GuardrailVerdict */
+        GuardrailVerdict: {
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "strict" | "balanced" | "relaxed" | "off";
+            /** Allowed */
+            allowed: boolean;
+            /** Reason */
+            reason: string | null;
+        };
+        /** Health */
+        Health: {
+            /**
+             * Status
+             * @constant
+             */
+            status: "ok";
+        };
+        /** HubCandidate */
+        HubCandidate: {
+            /** Repo */
+            repo: string;
+            /** Quantization */
+            quantization: string | null;
+            /** Downloads */
+            downloads: number;
+            /** Why */
+            why: string;
+        };
+        /** HubCapabilities */
+        HubCapabilities: {
+            /** Vision */
+            vision: boolean;
+            /** Trained For Tool Use */
+            trained_for_tool_use: boolean;
+            /** Reasoning */
+            reasoning: boolean;
+        };
+        /** HubModel */
+        HubModel: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Publisher */
+            publisher: string;
+            /** Downloads */
+            downloads: number;
+            /** Likes */
+            likes: number;
+            /** Updated At */
+            updated_at: string | null;
+            /** License */
+            license: string | null;
+            /**
+             * Gated
+             * @enum {unknown}
+             */
+            gated: false | "auto" | "manual";
+            /** Private */
+            private: boolean;
+            /** Architecture */
+            architecture: string | null;
+            /** Params String */
+            params_string: string | null;
+            /** Context Length */
+            context_length: number | null;
+            capabilities: components["schemas"]["HubCapabilities"];
+            /** Url */
+            url: string;
+            /** Recommended */
+            recommended: string | null;
+            /** Variants */
+            variants: components["schemas"]["HubVariant"][];
+            /** Projectors */
+            projectors: components["schemas"]["HubPart"][];
+            /** Adapters */
+            adapters: components["schemas"]["HubPart"][];
+        };
+        /** HubModelList */
+        HubModelList: {
+            /** Models */
+            models: components["schemas"]["HubModel"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /** HubPart */
+        HubPart: {
+            /** Quantization */
+            quantization: string | null;
+            /** File */
+            file: string;
+            /** Size Bytes */
+            size_bytes: number | null;
+        };
+        /** HubRepository */
+        HubRepository: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Publisher */
+            publisher: string;
+            /** Downloads */
+            downloads: number;
+            /** Likes */
+            likes: number;
+            /** Updated At */
+            updated_at: string | null;
+            /** License */
+            license: string | null;
+            /**
+             * Gated
+             * @enum {unknown}
+             */
+            gated: false | "auto" | "manual";
+            /** Private */
+            private: boolean;
+            /** Architecture */
+            architecture: string | null;
+            /** Params String */
+            params_string: string | null;
+            /** Context Length */
+            context_length: number | null;
+            capabilities: components["schemas"]["HubCapabilities"];
+            /** Url */
+            url: string;
+            /** Recommended */
+            recommended: string | null;
+            /** Variants */
+            variants: components["schemas"]["HubVariant"][];
+            /** Projectors */
+            projectors: components["schemas"]["HubPart"][];
+            /** Adapters */
+            adapters: components["schemas"]["HubPart"][];
+            /** Readme Url */
+            readme_url: string | null;
+        };
+        /** HubResolution */
+        HubResolution: {
+            /** Repo */
+            repo: string;
+            /** Revision */
+            revision: string;
+            /** Quantization */
+            quantization: string | null;
+            /** Files */
+            files: string[];
+            /** Size Bytes */
+            size_bytes: number;
+            /**
+             * Gated
+             * @enum {unknown}
+             */
+            gated: false | "auto" | "manual";
+            /** Why */
+            why: string[];
+            /** Certain */
+            certain: boolean;
+            /** Candidates */
+            candidates: components["schemas"]["HubCandidate"][];
+        };
+        /** HubVariant */
+        HubVariant: {
+            /** Model */
+            model: string;
+            /** Quantization */
+            quantization: string | null;
+            /** Files */
+            files: string[];
+            /** Size Bytes */
+            size_bytes: number | null;
+            /** Fit */
+            fit: ("full_gpu" | "partial_gpu" | "cpu" | "too_large") | null;
+            /** Recommended */
+            recommended: boolean;
+            /** Downloaded */
+            downloaded: boolean;
+        };
+        /** ImageInput */
+        ImageInput: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "image";
+            /** Data Url */
+            data_url: string;
+        };
+        /**
+         * ImageUrl
+         * @description `detail` says how closely to look; a local model has one way of looking.
+         */
+        ImageUrl: {
+            /** Url */
+            url: string;
+        };
+        /** ImportRequest */
+        ImportRequest: {
+            /** Path */
+            path: string;
+            /**
+             * Mode
+             * @default symlink
+             * @enum {string}
+             */
+            mode?: "copy" | "hard_link" | "symlink" | "move";
+            /**
+             * Name
+             * @default null
+             */
+            name?: string | null;
+        };
+        /**
+         * InputMessage
+         * @description A turn. Late system messages are a beta of Anthropic's that costs nothing to take.
+         */
+        InputMessage: {
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "user" | "assistant" | "system";
+            /** Content */
+            content: string | components["schemas"]["Block"][];
+        };
+        /** Instance */
+        Instance: {
+            /** Id */
+            id: string;
+            /** Config */
+            config: {
+                [key: string]: unknown;
+            };
+        };
+        /** InvalidCall */
+        InvalidCall: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "invalid_name" | "invalid_arguments";
+            /** Tool Name */
+            tool_name: string;
+            /** Provider Info */
+            provider_info?: components["schemas"]["PluginProvider"] | components["schemas"]["EphemeralProvider"];
+        };
+        /** InvalidCallOutput */
+        InvalidCallOutput: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "invalid_tool_call";
+            /** Reason */
+            reason: string;
+            metadata: components["schemas"]["InvalidCall"];
+        };
+        /**
+         * ItemReference
+         * @description Stands for an item of an earlier response.
+         */
+        ItemReference: {
+            /** Id */
+            id: string;
+        };
+        /** Items */
+        Items: {
+            /**
+             * Object
+             * @constant
+             */
+            object: "list";
+            /** Data */
+            data: {
+                [key: string]: unknown;
+            }[];
+            /** First Id */
+            first_id: string | null;
+            /** Last Id */
+            last_id: string | null;
+            /** Has More */
+            has_more: boolean;
+        };
+        /** JobRequest */
+        JobRequest: {
+            /** Job Id */
+            job_id: string;
+        };
+        /** JsonSchema */
+        JsonSchema: {
+            /** Schema */
+            schema: {
+                [key: string]: unknown;
+            };
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /**
+             * Strict
+             * @default false
+             */
+            strict?: boolean;
+        };
+        /** Key */
+        Key: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Permissions */
+            permissions: ("use" | "manage" | "admin")[];
+            /** Created At */
+            created_at: string;
+            /** Expires At */
+            expires_at: string | null;
+            /** Last Used */
+            last_used: string | null;
+        };
+        /** KeyList */
+        KeyList: {
+            /** Keys */
+            keys: components["schemas"]["Key"][];
+        };
+        /** Listener */
+        Listener: {
+            /** Running */
+            running: boolean;
+            /** Host */
+            host: string | null;
+            /** Port */
+            port: number | null;
+            /** Base Url */
+            base_url: string | null;
+            /** Cors */
+            cors: boolean;
+            /** Key Required */
+            key_required: boolean;
+            /** Error */
+            error: string | null;
+        };
+        /**
+         * LoadRequest
+         * @description Whatever else is in the body is a load option.
+         */
+        LoadRequest: {
+            /** Model */
+            model: string;
+            /**
+             * Identifier
+             * @default null
+             */
+            identifier?: string | null;
+            /**
+             * New Instance
+             * @default false
+             */
+            new_instance?: boolean;
+            /**
+             * Ttl
+             * @default null
+             */
+            ttl?: number | null;
+            /**
+             * Guardrail
+             * @default null
+             */
+            guardrail?: ("strict" | "balanced" | "relaxed" | "off") | null;
+            /**
+             * Estimate Only
+             * @default false
+             */
+            estimate_only?: boolean;
+            /**
+             * Echo Load Config
+             * @default false
+             */
+            echo_load_config?: boolean;
+            /**
+             * Stream
+             * @default false
+             */
+            stream?: boolean;
+        } & {
             [key: string]: unknown;
-          }
-      )[];
-      /**
-       * Top N
-       * @default null
-       */
-      top_n: number | null;
-      /**
-       * Return Documents
-       * @default false
-       */
-      return_documents: boolean;
-    };
-    /** Response */
-    Response: {
-      /** Id */
-      id: string;
-      /**
-       * Object
-       * @constant
-       */
-      object: 'response';
-      /** Created At */
-      created_at: number;
-      /**
-       * Status
-       * @enum {string}
-       */
-      status:
-        | 'queued'
-        | 'in_progress'
-        | 'completed'
-        | 'incomplete'
-        | 'failed'
-        | 'cancelled';
-      /** Model */
-      model: string;
-      /** Output */
-      output: {
-        [key: string]: unknown;
-      }[];
-      /** Error */
-      error: {
-        [key: string]: unknown;
-      } | null;
-      /** Incomplete Details */
-      incomplete_details: {
-        [key: string]: unknown;
-      } | null;
-      /** Instructions */
-      instructions:
-        | string
-        | {
+        };
+        /**
+         * LoadedStatus
+         * @description An instance. Times in seconds since 1970.
+         */
+        LoadedStatus: {
+            /** Identifier */
+            identifier: string;
+            /** Model */
+            model: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "IDLE" | "PROCESSINGPROMPT" | "GENERATING";
+            /** Size Bytes */
+            size_bytes: number;
+            /** Context Length */
+            context_length: number;
+            /** Parallel */
+            parallel: number;
+            /** Pid */
+            pid: number | null;
+            /** Memory Bytes */
+            memory_bytes: number | null;
+            /** Loaded At */
+            loaded_at: number;
+            /** Last Used */
+            last_used: number;
+            /** Running */
+            running: number;
+            /** Waiting */
+            waiting: number;
+            /** Ttl */
+            ttl: number | null;
+            /** Jit */
+            jit: boolean;
+            /** Config */
+            config: {
+                [key: string]: unknown;
+            };
+            /** Needs Reload */
+            needs_reload: boolean;
+            /** Engine */
+            engine: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** LogEntries */
+        LogEntries: {
+            /** Log */
+            log: components["schemas"]["LogEntry"][];
+        };
+        /** LogEntry */
+        LogEntry: {
+            /** Timestamp */
+            timestamp: number;
+            /** Data */
+            data: {
+                [key: string]: unknown;
+            };
+        };
+        /** Logprobs */
+        Logprobs: {
+            /** Tokens */
+            tokens: string[];
+            /** Token Logprobs */
+            token_logprobs: (number | null)[];
+            /** Top Logprobs */
+            top_logprobs: ({
+                [key: string]: number;
+            } | null)[];
+            /** Text Offset */
+            text_offset: number[];
+        };
+        /**
+         * Machine
+         * @description As far as models may use it: within the limits of a container and of JupyterHub.
+         */
+        Machine: {
+            /** Cpu Count */
+            cpu_count: number | null;
+            /** Memory Total Bytes */
+            memory_total_bytes: number;
+            /** Memory Available Bytes */
+            memory_available_bytes: number;
+            /** Gpus */
+            gpus: components["schemas"]["Gpu"][];
+            /** Gpus Reason */
+            gpus_reason: string | null;
+        };
+        /** MessageItem */
+        MessageItem: {
+            /**
+             * Id
+             * @default null
+             */
+            id?: string | null;
+            /**
+             * Status
+             * @default completed
+             * @enum {string}
+             */
+            status?: "in_progress" | "completed" | "incomplete";
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "user" | "assistant" | "system" | "developer";
+            /** Content */
+            content: components["schemas"]["lmnb__api__openai__responses__parts__Part"][];
+            /**
+             * Phase
+             * @default null
+             */
+            phase?: ("commentary" | "final_answer") | null;
+        };
+        /** MessageOutput */
+        MessageOutput: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "message";
+            /** Content */
+            content: string;
+        };
+        /**
+         * MessagesRequest
+         * @description The body.
+         */
+        MessagesRequest: {
+            /**
+             * Stop
+             * @default []
+             */
+            stop?: string | string[];
+            /**
+             * Ignore Eos
+             * @default false
+             */
+            ignore_eos?: boolean;
+            /**
+             * Seed
+             * @default -1
+             */
+            seed?: number;
+            /**
+             * Temperature
+             * @default 0.8
+             */
+            temperature?: number;
+            /**
+             * Dynatemp Range
+             * @default 0
+             */
+            dynatemp_range?: number;
+            /**
+             * Dynatemp Exponent
+             * @default 1
+             */
+            dynatemp_exponent?: number;
+            /**
+             * Top K
+             * @default 40
+             */
+            top_k?: number;
+            /**
+             * Top P
+             * @default 0.95
+             */
+            top_p?: number;
+            /**
+             * Min P
+             * @default 0.05
+             */
+            min_p?: number;
+            /**
+             * Typical P
+             * @default 1
+             */
+            typical_p?: number;
+            /**
+             * Top N Sigma
+             * @default -1
+             */
+            top_n_sigma?: number;
+            /**
+             * Xtc Probability
+             * @default 0
+             */
+            xtc_probability?: number;
+            /**
+             * Xtc Threshold
+             * @default 0.1
+             */
+            xtc_threshold?: number;
+            /**
+             * Repeat Penalty
+             * @default 1
+             */
+            repeat_penalty?: number;
+            /**
+             * Repeat Last N
+             * @default 64
+             */
+            repeat_last_n?: number;
+            /**
+             * Presence Penalty
+             * @default 0
+             */
+            presence_penalty?: number;
+            /**
+             * Frequency Penalty
+             * @default 0
+             */
+            frequency_penalty?: number;
+            /**
+             * Dry Multiplier
+             * @default 0
+             */
+            dry_multiplier?: number;
+            /**
+             * Dry Base
+             * @default 1.75
+             */
+            dry_base?: number;
+            /**
+             * Dry Allowed Length
+             * @default 2
+             */
+            dry_allowed_length?: number;
+            /**
+             * Dry Penalty Last N
+             * @default -1
+             */
+            dry_penalty_last_n?: number;
+            /**
+             * Dry Sequence Breakers
+             * @default [
+             *       "\n",
+             *       ":",
+             *       "\"",
+             *       "*"
+             *     ]
+             */
+            dry_sequence_breakers?: string[];
+            /**
+             * Mirostat
+             * @default 0
+             * @enum {integer}
+             */
+            mirostat?: 0 | 1 | 2;
+            /**
+             * Mirostat Tau
+             * @default 5
+             */
+            mirostat_tau?: number;
+            /**
+             * Mirostat Eta
+             * @default 0.1
+             */
+            mirostat_eta?: number;
+            /**
+             * Logit Bias
+             * @default {}
+             */
+            logit_bias?: {
+                [key: string]: number;
+            };
+            /** Model */
+            model: string;
+            /**
+             * Stream
+             * @default false
+             */
+            stream?: boolean;
+            /**
+             * @default {
+             *       "include_usage": false
+             *     }
+             */
+            stream_options?: components["schemas"]["StreamOptions"];
+            /**
+             * N
+             * @default 1
+             */
+            n?: number;
+            /** Max Tokens */
+            max_tokens: number;
+            /**
+             * Ttl
+             * @default null
+             */
+            ttl?: number | null;
+            /** Messages */
+            messages: components["schemas"]["InputMessage"][];
+            /**
+             * System
+             * @default []
+             */
+            system?: string | components["schemas"]["Block"][];
+            /** @default null */
+            thinking?: components["schemas"]["Thinking"] | null;
+            /**
+             * @default {
+             *       "effort": null,
+             *       "format": null
+             *     }
+             */
+            output_config?: components["schemas"]["OutputConfig"];
+            /**
+             * Tools
+             * @default []
+             */
+            tools?: components["schemas"]["ToolSpec"][];
+            /** @default null */
+            tool_choice?: components["schemas"]["lmnb__api__anthropic__request__Choice"] | null;
+            /**
+             * Chat Template Kwargs
+             * @default {}
+             */
+            chat_template_kwargs?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Stop Sequences
+             * @default []
+             */
+            stop_sequences?: string[];
+        };
+        /** Model */
+        Model: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @constant
+             */
+            object: "model";
+            /** Created */
+            created: number;
+            /** Owned By */
+            owned_by: string;
+            /** Context Length */
+            context_length: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "loaded" | "not-loaded";
+        };
+        /** Model0 */
+        Model0: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @constant
+             */
+            object: "model";
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "llm" | "vlm" | "embeddings";
+            /** Publisher */
+            publisher: string;
+            /** Arch */
+            arch: string;
+            /**
+             * Compatibility Type
+             * @constant
+             */
+            compatibility_type: "gguf";
+            /** Quantization */
+            quantization: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "loaded" | "not-loaded";
+            /** Max Context Length */
+            max_context_length: number;
+            /** Loaded Context Length */
+            loaded_context_length?: number;
+            /** Capabilities */
+            capabilities?: string[];
+        };
+        /** ModelEstimate */
+        ModelEstimate: {
+            /** Model */
+            model: string;
+            /** Load Config */
+            load_config: {
+                [key: string]: unknown;
+            };
+            /** Devices */
+            devices: components["schemas"]["DeviceEstimate"][];
+            /** Total Bytes */
+            total_bytes: number;
+            /** Process Bytes */
+            process_bytes: number;
+            /** Host Cache Bytes */
+            host_cache_bytes: number;
+            /**
+             * Fit
+             * @enum {string}
+             */
+            fit: "full_gpu" | "partial_gpu" | "cpu" | "too_large";
+            guardrail: components["schemas"]["GuardrailVerdict"];
+            /** Max Context Length */
+            max_context_length: number;
+            automatic: components["schemas"]["AutomaticFit"];
+            /** Layers */
+            layers: number;
+            /** Arithmetic */
+            arithmetic: string[];
+        };
+        /** ModelInfo0 */
+        ModelInfo0: {
+            /** Arch */
+            arch: string;
+            /** Quant */
+            quant: string;
+            /**
+             * Format
+             * @constant
+             */
+            format: "gguf";
+            /** Context Length */
+            context_length: number;
+        };
+        /** ModelList */
+        ModelList: {
+            /**
+             * Object
+             * @constant
+             */
+            object: "list";
+            /** Data */
+            data: components["schemas"]["Model"][];
+        };
+        /** ModelList0 */
+        ModelList0: {
+            /**
+             * Object
+             * @constant
+             */
+            object: "list";
+            /** Data */
+            data: components["schemas"]["Model0"][];
+        };
+        /** ModelLoad */
+        ModelLoad: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "llm" | "embedding";
+            /** Instance Id */
+            instance_id: string;
+            /** Load Time Seconds */
+            load_time_seconds: number;
+            /**
+             * Status
+             * @constant
+             */
+            status: "loaded";
+            /** Estimated Memory Bytes */
+            estimated_memory_bytes?: number;
+            /** Memory Bytes */
+            memory_bytes?: number;
+            /** Load Config */
+            load_config?: {
+                [key: string]: unknown;
+            };
+        };
+        /** ModelSettings */
+        ModelSettings: {
+            /** Model */
+            model: string;
+            /** Settings */
+            settings: {
+                [key: string]: unknown;
+            };
+            /** Effective */
+            effective: {
+                [key: string]: unknown;
+            };
+            /** Needs Reload */
+            needs_reload: boolean;
+        };
+        /** ModelUnload */
+        ModelUnload: {
+            /** Instance Id */
+            instance_id: string;
+        };
+        /** NamedFunction */
+        NamedFunction: {
+            /**
+             * Type
+             * @default function
+             * @constant
+             */
+            type?: "function";
+            function: components["schemas"]["FunctionName"];
+        };
+        /** NamedTool */
+        NamedTool: {
+            /**
+             * Type
+             * @default function
+             * @constant
+             */
+            type?: "function";
+            /** Name */
+            name: string;
+        };
+        /** NativeChat */
+        NativeChat: {
+            /** Model Instance Id */
+            model_instance_id: string;
+            /** Output */
+            output: (components["schemas"]["MessageOutput"] | components["schemas"]["ReasoningOutput"] | components["schemas"]["ToolCallOutput"] | components["schemas"]["InvalidCallOutput"])[];
+            stats: components["schemas"]["ChatStats"];
+            /** Response Id */
+            response_id?: string;
+        };
+        /**
+         * NativeChatRequest
+         * @description The body. A key it does not know is refused, as LM Studio refuses it.
+         */
+        NativeChatRequest: {
+            /** @default null */
+            response_format?: components["schemas"]["OpenAIFormat"] | null;
+            /**
+             * @default {
+             *       "json": null,
+             *       "json_object": false,
+             *       "regex": null,
+             *       "choice": null,
+             *       "grammar": null,
+             *       "structural_tag": null
+             *     }
+             */
+            structured_outputs?: components["schemas"]["StructuredOutputs"];
+            /**
+             * Guided Json
+             * @default null
+             */
+            guided_json?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Guided Regex
+             * @default null
+             */
+            guided_regex?: string | null;
+            /**
+             * Guided Choice
+             * @default null
+             */
+            guided_choice?: string[] | null;
+            /**
+             * Guided Grammar
+             * @default null
+             */
+            guided_grammar?: string | null;
+            /**
+             * Grammar
+             * @default null
+             */
+            grammar?: string | null;
+            /**
+             * Json Schema
+             * @default null
+             */
+            json_schema?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Stop
+             * @default []
+             */
+            stop?: string | string[];
+            /**
+             * Ignore Eos
+             * @default false
+             */
+            ignore_eos?: boolean;
+            /**
+             * Seed
+             * @default -1
+             */
+            seed?: number;
+            /**
+             * Temperature
+             * @default 0.8
+             */
+            temperature?: number;
+            /**
+             * Dynatemp Range
+             * @default 0
+             */
+            dynatemp_range?: number;
+            /**
+             * Dynatemp Exponent
+             * @default 1
+             */
+            dynatemp_exponent?: number;
+            /**
+             * Top K
+             * @default 40
+             */
+            top_k?: number;
+            /**
+             * Top P
+             * @default 0.95
+             */
+            top_p?: number;
+            /**
+             * Min P
+             * @default 0.05
+             */
+            min_p?: number;
+            /**
+             * Typical P
+             * @default 1
+             */
+            typical_p?: number;
+            /**
+             * Top N Sigma
+             * @default -1
+             */
+            top_n_sigma?: number;
+            /**
+             * Xtc Probability
+             * @default 0
+             */
+            xtc_probability?: number;
+            /**
+             * Xtc Threshold
+             * @default 0.1
+             */
+            xtc_threshold?: number;
+            /**
+             * Repeat Penalty
+             * @default 1
+             */
+            repeat_penalty?: number;
+            /**
+             * Repeat Last N
+             * @default 64
+             */
+            repeat_last_n?: number;
+            /**
+             * Presence Penalty
+             * @default 0
+             */
+            presence_penalty?: number;
+            /**
+             * Frequency Penalty
+             * @default 0
+             */
+            frequency_penalty?: number;
+            /**
+             * Dry Multiplier
+             * @default 0
+             */
+            dry_multiplier?: number;
+            /**
+             * Dry Base
+             * @default 1.75
+             */
+            dry_base?: number;
+            /**
+             * Dry Allowed Length
+             * @default 2
+             */
+            dry_allowed_length?: number;
+            /**
+             * Dry Penalty Last N
+             * @default -1
+             */
+            dry_penalty_last_n?: number;
+            /**
+             * Dry Sequence Breakers
+             * @default [
+             *       "\n",
+             *       ":",
+             *       "\"",
+             *       "*"
+             *     ]
+             */
+            dry_sequence_breakers?: string[];
+            /**
+             * Mirostat
+             * @default 0
+             * @enum {integer}
+             */
+            mirostat?: 0 | 1 | 2;
+            /**
+             * Mirostat Tau
+             * @default 5
+             */
+            mirostat_tau?: number;
+            /**
+             * Mirostat Eta
+             * @default 0.1
+             */
+            mirostat_eta?: number;
+            /**
+             * Logit Bias
+             * @default {}
+             */
+            logit_bias?: {
+                [key: string]: number;
+            };
+            /** Model */
+            model: string;
+            /** Input */
+            input: string | (components["schemas"]["TextInput"] | components["schemas"]["ImageInput"])[];
+            /**
+             * System Prompt
+             * @default null
+             */
+            system_prompt?: string | null;
+            /**
+             * Integrations
+             * @default []
+             */
+            integrations?: ((string | components["schemas"]["Plugin"]) | components["schemas"]["EphemeralMcp"])[];
+            /**
+             * Stream
+             * @default false
+             */
+            stream?: boolean;
+            /**
+             * Max Output Tokens
+             * @default null
+             */
+            max_output_tokens?: number | null;
+            /**
+             * Reasoning
+             * @default null
+             */
+            reasoning?: ("off" | "low" | "medium" | "high" | "on") | null;
+            /**
+             * Context Length
+             * @default null
+             */
+            context_length?: number | null;
+            /**
+             * Store
+             * @default true
+             */
+            store?: boolean;
+            /**
+             * Previous Response Id
+             * @default null
+             */
+            previous_response_id?: string | null;
+            /**
+             * Ttl
+             * @default null
+             */
+            ttl?: number | null;
+            /**
+             * Chat Template Kwargs
+             * @default {}
+             */
+            chat_template_kwargs?: {
+                [key: string]: unknown;
+            };
+        };
+        /** NativeError */
+        NativeError: {
+            error: components["schemas"]["NativeErrorDetail"];
+        };
+        /** NativeErrorDetail */
+        NativeErrorDetail: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "invalid_request" | "unknown" | "mcp_connection_error" | "plugin_connection_error" | "not_implemented" | "model_not_found" | "job_not_found" | "internal_error";
+            /** Message */
+            message: string;
+            /** Code */
+            code?: string;
+            /** Param */
+            param?: string;
+        };
+        /**
+         * NativeModel
+         * @description LM Studio's description of a model, and where it lies.
+         */
+        NativeModel: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "llm" | "embedding";
+            /** Publisher */
+            publisher: string;
+            /** Key */
+            key: string;
+            /** Display Name */
+            display_name: string;
+            /** Architecture */
+            architecture?: string | null;
+            quantization: components["schemas"]["Quantization"];
+            /** Size Bytes */
+            size_bytes: number;
+            /** Params String */
+            params_string: string | null;
+            /** Loaded Instances */
+            loaded_instances: components["schemas"]["Instance"][];
+            /** Max Context Length */
+            max_context_length: number;
+            /**
+             * Format
+             * @constant
+             */
+            format: "gguf";
+            capabilities?: components["schemas"]["Capabilities"];
+            /** Description */
+            description?: null;
+            /** Variants */
+            variants: string[];
+            /** Selected Variant */
+            selected_variant: string;
+            /** Path */
+            path: string;
+            details: components["schemas"]["Details"];
+        };
+        /** NativeModelList */
+        NativeModelList: {
+            /** Models */
+            models: components["schemas"]["NativeModel"][];
+        };
+        /** NewConversation */
+        NewConversation: {
+            /**
+             * Items
+             * @default []
+             */
+            items?: (components["schemas"]["MessageItem"] | components["schemas"]["FunctionCallItem"] | components["schemas"]["FunctionCallOutputItem"] | components["schemas"]["ReasoningItem"] | components["schemas"]["CompactionItem"] | components["schemas"]["ItemReference"] | unknown)[];
+            /**
+             * Metadata
+             * @default {}
+             */
+            metadata?: {
+                [key: string]: string;
+            };
+        };
+        /** NewItems */
+        NewItems: {
+            /** Items */
+            items: (components["schemas"]["MessageItem"] | components["schemas"]["FunctionCallItem"] | components["schemas"]["FunctionCallOutputItem"] | components["schemas"]["ReasoningItem"] | components["schemas"]["CompactionItem"] | components["schemas"]["ItemReference"] | unknown)[];
+        };
+        /** NewKey */
+        NewKey: {
+            /** Name */
+            name: string;
+            /**
+             * Permissions
+             * @default [
+             *       "use"
+             *     ]
+             */
+            permissions?: ("use" | "manage" | "admin")[];
+            /**
+             * Expires In
+             * @default null
+             */
+            expires_in?: number | null;
+        };
+        /**
+         * OpenAIFormat
+         * @description `json_object` with a `schema` is llama-server's.
+         */
+        OpenAIFormat: {
+            /** Type */
+            type: string;
+            /** @default null */
+            json_schema?: components["schemas"]["JsonSchema"] | null;
+            /**
+             * Schema
+             * @default null
+             */
+            schema?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** OutputConfig */
+        OutputConfig: {
+            /**
+             * Effort
+             * @default null
+             */
+            effort?: string | null;
+            /** @default null */
+            format?: components["schemas"]["OutputFormat"] | null;
+        };
+        /** OutputFormat */
+        OutputFormat: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "json_schema";
+            /** Schema */
+            schema: {
+                [key: string]: unknown;
+            };
+        };
+        /** Piece */
+        Piece: {
+            /** Id */
+            id: number;
+            /** Piece */
+            piece: string | number[];
+        };
+        /**
+         * Plugin
+         * @description LM Studio has plugins of its own; here they are the servers in `mcp.json`.
+         */
+        Plugin: {
+            /**
+             * Type
+             * @default plugin
+             * @constant
+             */
+            type?: "plugin";
+            /** Id */
+            id: string;
+            /**
+             * Allowed Tools
+             * @default null
+             */
+            allowed_tools?: string[] | null;
+        };
+        /** PluginProvider */
+        PluginProvider: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "plugin";
+            /** Plugin Id */
+            plugin_id: string;
+        };
+        /** Prompt */
+        Prompt: {
+            /** Prompt */
+            prompt: string;
+        };
+        /** PromptDetails */
+        PromptDetails: {
+            /** Cached Tokens */
+            cached_tokens: number;
+        };
+        /** PromptUsage */
+        PromptUsage: {
+            /** Prompt Tokens */
+            prompt_tokens: number;
+            /** Total Tokens */
+            total_tokens: number;
+        };
+        /** Quantization */
+        Quantization: {
+            /** Name */
+            name: string | null;
+            /** Bits Per Weight */
+            bits_per_weight: number | null;
+        };
+        /** Rank */
+        Rank: {
+            /** Index */
+            index: number;
+            /** Relevance Score */
+            relevance_score: number;
+            /** Document */
+            document?: {
+                [key: string]: string;
+            };
+        };
+        /** Ranking */
+        Ranking: {
+            /** Id */
+            id: string;
+            /** Model */
+            model: string;
+            /** Results */
+            results: components["schemas"]["Rank"][];
+            usage: components["schemas"]["PromptUsage"];
+        };
+        /** Reasoning */
+        Reasoning: {
+            /** Allowed Options */
+            allowed_options: ("off" | "on" | "low" | "medium" | "high")[];
+            /**
+             * Default
+             * @enum {string}
+             */
+            default: "off" | "on" | "low" | "medium" | "high";
+        };
+        /**
+         * ReasoningItem
+         * @description Of any shape: clients cut it down, and other servers write it otherwise.
+         */
+        ReasoningItem: {
+            /**
+             * Id
+             * @default null
+             */
+            id?: string | null;
+            /**
+             * Status
+             * @default completed
+             * @enum {string}
+             */
+            status?: "in_progress" | "completed" | "incomplete";
+            /**
+             * Content
+             * @default []
+             */
+            content?: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Summary
+             * @default []
+             */
+            summary?: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Encrypted Content
+             * @default null
+             */
+            encrypted_content?: string | null;
+        };
+        /** ReasoningOptions */
+        ReasoningOptions: {
+            /**
+             * Effort
+             * @default null
+             */
+            effort?: string | null;
+            /**
+             * Summary
+             * @default null
+             */
+            summary?: ("auto" | "concise" | "detailed") | null;
+        };
+        /** ReasoningOutput */
+        ReasoningOutput: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "reasoning";
+            /** Content */
+            content: string;
+        };
+        /**
+         * RerankRequest
+         * @description The body.
+         */
+        RerankRequest: {
+            /** Model */
+            model: string;
+            /** Query */
+            query: string;
+            /** Documents */
+            documents: (string | {
+                [key: string]: unknown;
+            })[];
+            /**
+             * Top N
+             * @default null
+             */
+            top_n?: number | null;
+            /**
+             * Return Documents
+             * @default false
+             */
+            return_documents?: boolean;
+        };
+        /** ResolveRequest */
+        ResolveRequest: {
+            /** Model */
+            model: string;
+            /**
+             * Quantization
+             * @default null
+             */
+            quantization?: string | null;
+            /**
+             * Revision
+             * @default null
+             */
+            revision?: string | null;
+        };
+        /** Response */
+        Response: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @constant
+             */
+            object: "response";
+            /** Created At */
+            created_at: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "queued" | "in_progress" | "completed" | "incomplete" | "failed" | "cancelled";
+            /** Model */
+            model: string;
+            /** Output */
+            output: {
+                [key: string]: unknown;
+            }[];
+            /** Error */
+            error: {
+                [key: string]: unknown;
+            } | null;
+            /** Incomplete Details */
+            incomplete_details: {
+                [key: string]: unknown;
+            } | null;
+            /** Instructions */
+            instructions: string | {
+                [key: string]: unknown;
+            }[] | null;
+            /** Previous Response Id */
+            previous_response_id: string | null;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Tools */
+            tools: {
+                [key: string]: unknown;
+            }[];
+            /** Usage */
+            usage: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * ResponseRequest
+         * @description The body. `stream_options` and the like need nothing from us.
+         */
+        ResponseRequest: {
+            /**
+             * Input
+             * @default []
+             */
+            input?: (components["schemas"]["MessageItem"] | components["schemas"]["FunctionCallItem"] | components["schemas"]["FunctionCallOutputItem"] | components["schemas"]["ReasoningItem"] | components["schemas"]["CompactionItem"] | components["schemas"]["ItemReference"] | unknown)[];
+            /**
+             * Instructions
+             * @default null
+             */
+            instructions?: string | (components["schemas"]["MessageItem"] | components["schemas"]["FunctionCallItem"] | components["schemas"]["FunctionCallOutputItem"] | components["schemas"]["ReasoningItem"] | components["schemas"]["CompactionItem"] | components["schemas"]["ItemReference"] | unknown)[] | null;
+            /**
+             * Previous Response Id
+             * @default null
+             */
+            previous_response_id?: string | null;
+            /**
+             * Conversation
+             * @default null
+             */
+            conversation?: string | null;
+            /**
+             * Prompt
+             * @default null
+             */
+            prompt?: unknown;
+            /**
+             * Tools
+             * @default []
+             */
+            tools?: components["schemas"]["lmnb__api__openai__responses__tools__FunctionTool"][];
+            /**
+             * Tool Choice
+             * @default auto
+             */
+            tool_choice?: ("none" | "auto" | "required") | components["schemas"]["lmnb__api__openai__responses__tools__Choice"];
+            /**
+             * Parallel Tool Calls
+             * @default true
+             */
+            parallel_tool_calls?: boolean;
+            /**
+             * Stop
+             * @default []
+             */
+            stop?: string | string[];
+            /**
+             * Ignore Eos
+             * @default false
+             */
+            ignore_eos?: boolean;
+            /**
+             * Seed
+             * @default -1
+             */
+            seed?: number;
+            /**
+             * Temperature
+             * @default 0.8
+             */
+            temperature?: number;
+            /**
+             * Dynatemp Range
+             * @default 0
+             */
+            dynatemp_range?: number;
+            /**
+             * Dynatemp Exponent
+             * @default 1
+             */
+            dynatemp_exponent?: number;
+            /**
+             * Top K
+             * @default 40
+             */
+            top_k?: number;
+            /**
+             * Top P
+             * @default 0.95
+             */
+            top_p?: number;
+            /**
+             * Min P
+             * @default 0.05
+             */
+            min_p?: number;
+            /**
+             * Typical P
+             * @default 1
+             */
+            typical_p?: number;
+            /**
+             * Top N Sigma
+             * @default -1
+             */
+            top_n_sigma?: number;
+            /**
+             * Xtc Probability
+             * @default 0
+             */
+            xtc_probability?: number;
+            /**
+             * Xtc Threshold
+             * @default 0.1
+             */
+            xtc_threshold?: number;
+            /**
+             * Repeat Penalty
+             * @default 1
+             */
+            repeat_penalty?: number;
+            /**
+             * Repeat Last N
+             * @default 64
+             */
+            repeat_last_n?: number;
+            /**
+             * Presence Penalty
+             * @default 0
+             */
+            presence_penalty?: number;
+            /**
+             * Frequency Penalty
+             * @default 0
+             */
+            frequency_penalty?: number;
+            /**
+             * Dry Multiplier
+             * @default 0
+             */
+            dry_multiplier?: number;
+            /**
+             * Dry Base
+             * @default 1.75
+             */
+            dry_base?: number;
+            /**
+             * Dry Allowed Length
+             * @default 2
+             */
+            dry_allowed_length?: number;
+            /**
+             * Dry Penalty Last N
+             * @default -1
+             */
+            dry_penalty_last_n?: number;
+            /**
+             * Dry Sequence Breakers
+             * @default [
+             *       "\n",
+             *       ":",
+             *       "\"",
+             *       "*"
+             *     ]
+             */
+            dry_sequence_breakers?: string[];
+            /**
+             * Mirostat
+             * @default 0
+             * @enum {integer}
+             */
+            mirostat?: 0 | 1 | 2;
+            /**
+             * Mirostat Tau
+             * @default 5
+             */
+            mirostat_tau?: number;
+            /**
+             * Mirostat Eta
+             * @default 0.1
+             */
+            mirostat_eta?: number;
+            /**
+             * Logit Bias
+             * @default {}
+             */
+            logit_bias?: {
+                [key: string]: number;
+            };
+            /** Model */
+            model: string;
+            /**
+             * Stream
+             * @default false
+             */
+            stream?: boolean;
+            /**
+             * Stream Options
+             * @default null
+             */
+            stream_options?: unknown;
+            /**
+             * N
+             * @default 1
+             */
+            n?: number;
+            /**
+             * Max Tokens
+             * @default null
+             */
+            max_tokens?: number | null;
+            /**
+             * Ttl
+             * @default null
+             */
+            ttl?: number | null;
+            /**
+             * Store
+             * @default true
+             */
+            store?: boolean;
+            /**
+             * Background
+             * @default false
+             */
+            background?: boolean;
+            /**
+             * Max Output Tokens
+             * @default null
+             */
+            max_output_tokens?: number | null;
+            /**
+             * Max Tool Calls
+             * @default null
+             */
+            max_tool_calls?: number | null;
+            /**
+             * @default {
+             *       "format": {
+             *         "description": null,
+             *         "name": "",
+             *         "schema": null,
+             *         "strict": false,
+             *         "type": "text"
+             *       },
+             *       "verbosity": null
+             *     }
+             */
+            text?: components["schemas"]["TextOptions"];
+            /**
+             * Include
+             * @default []
+             */
+            include?: ("message.output_text.logprobs" | "reasoning.encrypted_content" | "message.input_image.image_url" | "file_search_call.results" | "web_search_call.results" | "web_search_call.action.sources" | "computer_call_output.output.image_url" | "code_interpreter_call.outputs")[];
+            /**
+             * Top Logprobs
+             * @default 0
+             */
+            top_logprobs?: number;
+            /**
+             * @default {
+             *       "effort": null,
+             *       "summary": null
+             *     }
+             */
+            reasoning?: components["schemas"]["ReasoningOptions"];
+            /**
+             * Truncation
+             * @default disabled
+             * @enum {string}
+             */
+            truncation?: "auto" | "disabled";
+            /**
+             * Metadata
+             * @default {}
+             */
+            metadata?: {
+                [key: string]: string;
+            };
+            /**
+             * Chat Template Kwargs
+             * @default {}
+             */
+            chat_template_kwargs?: {
+                [key: string]: unknown;
+            };
+            /**
+             * User
+             * @default null
+             */
+            user?: string | null;
+            /**
+             * Safety Identifier
+             * @default null
+             */
+            safety_identifier?: string | null;
+            /**
+             * Prompt Cache Key
+             * @default null
+             */
+            prompt_cache_key?: string | null;
+            /**
+             * Generate
+             * @default true
+             */
+            generate?: boolean;
+        };
+        /** RevokedKey */
+        RevokedKey: {
+            /** Id */
+            id: string;
+            /**
+             * Revoked
+             * @constant
+             */
+            revoked: true;
+        };
+        /** Runtime0 */
+        Runtime0: {
+            /** Name */
+            name: string;
+            /** Version */
+            version: string;
+            /** Supported Formats */
+            supported_formats: string[];
+        };
+        /**
+         * SettingsRequest
+         * @description Load options. Those that are not there are not set.
+         */
+        SettingsRequest: {
             [key: string]: unknown;
-          }[]
-        | null;
-      /** Previous Response Id */
-      previous_response_id: string | null;
-      /** Metadata */
-      metadata: {
-        [key: string]: unknown;
-      };
-      /** Tools */
-      tools: {
-        [key: string]: unknown;
-      }[];
-      /** Usage */
-      usage: {
-        [key: string]: unknown;
-      } | null;
+        };
+        /**
+         * Source
+         * @description Where a document's or a picture's content is. Of documents, only what is text can be read.
+         */
+        Source: {
+            /** Type */
+            type: string;
+            /**
+             * Media Type
+             * @default
+             */
+            media_type?: string;
+            /**
+             * Data
+             * @default
+             */
+            data?: string;
+            /**
+             * Url
+             * @default
+             */
+            url?: string;
+            /**
+             * Content
+             * @default null
+             */
+            content?: unknown;
+        };
+        /** StartRequest */
+        StartRequest: {
+            /**
+             * Port
+             * @default 1234
+             */
+            port?: number;
+            /**
+             * Cors
+             * @default false
+             */
+            cors?: boolean;
+            /**
+             * Require Key
+             * @default false
+             */
+            require_key?: boolean;
+        };
+        /**
+         * Stats0
+         * @description Seconds.
+         */
+        Stats0: {
+            /** Tokens Per Second */
+            tokens_per_second: number;
+            /** Time To First Token */
+            time_to_first_token: number;
+            /** Generation Time */
+            generation_time: number;
+            /**
+             * Stop Reason
+             * @enum {string}
+             */
+            stop_reason: "eosFound" | "stopStringFound" | "toolCalls" | "maxPredictedTokensReached" | "contextLengthReached" | "userStopped";
+        };
+        /** Status */
+        Status: {
+            /** Version */
+            version: string;
+            /** Uptime Seconds */
+            uptime_seconds: number;
+            /** Base Url */
+            base_url: string;
+            /** Loaded */
+            loaded: components["schemas"]["LoadedStatus"][];
+            machine: components["schemas"]["Machine"];
+        };
+        /** StreamOptions */
+        StreamOptions: {
+            /**
+             * Include Usage
+             * @default false
+             */
+            include_usage?: boolean;
+        };
+        /**
+         * StructuredOutputs
+         * @description vLLM's.
+         */
+        StructuredOutputs: {
+            /**
+             * Json
+             * @default null
+             */
+            json?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Json Object
+             * @default false
+             */
+            json_object?: boolean;
+            /**
+             * Regex
+             * @default null
+             */
+            regex?: string | null;
+            /**
+             * Choice
+             * @default null
+             */
+            choice?: string[] | null;
+            /**
+             * Grammar
+             * @default null
+             */
+            grammar?: string | null;
+            /**
+             * Structural Tag
+             * @default null
+             */
+            structural_tag?: unknown;
+        };
+        /**
+         * TemplateRequest
+         * @description A chat request, of which only the prompt is made.
+         */
+        TemplateRequest: {
+            /** @default null */
+            response_format?: components["schemas"]["OpenAIFormat"] | null;
+            /**
+             * @default {
+             *       "json": null,
+             *       "json_object": false,
+             *       "regex": null,
+             *       "choice": null,
+             *       "grammar": null,
+             *       "structural_tag": null
+             *     }
+             */
+            structured_outputs?: components["schemas"]["StructuredOutputs"];
+            /**
+             * Guided Json
+             * @default null
+             */
+            guided_json?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Guided Regex
+             * @default null
+             */
+            guided_regex?: string | null;
+            /**
+             * Guided Choice
+             * @default null
+             */
+            guided_choice?: string[] | null;
+            /**
+             * Guided Grammar
+             * @default null
+             */
+            guided_grammar?: string | null;
+            /**
+             * Grammar
+             * @default null
+             */
+            grammar?: string | null;
+            /**
+             * Json Schema
+             * @default null
+             */
+            json_schema?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Tools
+             * @default []
+             */
+            tools?: components["schemas"]["lmnb__api__openai__tools__FunctionTool"][];
+            /**
+             * Tool Choice
+             * @default null
+             */
+            tool_choice?: (("none" | "auto" | "required") | components["schemas"]["lmnb__api__openai__tools__Choice"]) | null;
+            /**
+             * Parallel Tool Calls
+             * @default true
+             */
+            parallel_tool_calls?: boolean;
+            /**
+             * Functions
+             * @default []
+             */
+            functions?: components["schemas"]["Function"][];
+            /**
+             * Function Call
+             * @default null
+             */
+            function_call?: (("none" | "auto" | "required") | components["schemas"]["FunctionName"]) | null;
+            /**
+             * Stop
+             * @default []
+             */
+            stop?: string | string[];
+            /**
+             * Ignore Eos
+             * @default false
+             */
+            ignore_eos?: boolean;
+            /**
+             * Seed
+             * @default -1
+             */
+            seed?: number;
+            /**
+             * Temperature
+             * @default 0.8
+             */
+            temperature?: number;
+            /**
+             * Dynatemp Range
+             * @default 0
+             */
+            dynatemp_range?: number;
+            /**
+             * Dynatemp Exponent
+             * @default 1
+             */
+            dynatemp_exponent?: number;
+            /**
+             * Top K
+             * @default 40
+             */
+            top_k?: number;
+            /**
+             * Top P
+             * @default 0.95
+             */
+            top_p?: number;
+            /**
+             * Min P
+             * @default 0.05
+             */
+            min_p?: number;
+            /**
+             * Typical P
+             * @default 1
+             */
+            typical_p?: number;
+            /**
+             * Top N Sigma
+             * @default -1
+             */
+            top_n_sigma?: number;
+            /**
+             * Xtc Probability
+             * @default 0
+             */
+            xtc_probability?: number;
+            /**
+             * Xtc Threshold
+             * @default 0.1
+             */
+            xtc_threshold?: number;
+            /**
+             * Repeat Penalty
+             * @default 1
+             */
+            repeat_penalty?: number;
+            /**
+             * Repeat Last N
+             * @default 64
+             */
+            repeat_last_n?: number;
+            /**
+             * Presence Penalty
+             * @default 0
+             */
+            presence_penalty?: number;
+            /**
+             * Frequency Penalty
+             * @default 0
+             */
+            frequency_penalty?: number;
+            /**
+             * Dry Multiplier
+             * @default 0
+             */
+            dry_multiplier?: number;
+            /**
+             * Dry Base
+             * @default 1.75
+             */
+            dry_base?: number;
+            /**
+             * Dry Allowed Length
+             * @default 2
+             */
+            dry_allowed_length?: number;
+            /**
+             * Dry Penalty Last N
+             * @default -1
+             */
+            dry_penalty_last_n?: number;
+            /**
+             * Dry Sequence Breakers
+             * @default [
+             *       "\n",
+             *       ":",
+             *       "\"",
+             *       "*"
+             *     ]
+             */
+            dry_sequence_breakers?: string[];
+            /**
+             * Mirostat
+             * @default 0
+             * @enum {integer}
+             */
+            mirostat?: 0 | 1 | 2;
+            /**
+             * Mirostat Tau
+             * @default 5
+             */
+            mirostat_tau?: number;
+            /**
+             * Mirostat Eta
+             * @default 0.1
+             */
+            mirostat_eta?: number;
+            /**
+             * Logit Bias
+             * @default {}
+             */
+            logit_bias?: {
+                [key: string]: number;
+            };
+            /**
+             * Model
+             * @default
+             */
+            model?: string;
+            /**
+             * Stream
+             * @default false
+             */
+            stream?: boolean;
+            /**
+             * @default {
+             *       "include_usage": false
+             *     }
+             */
+            stream_options?: components["schemas"]["StreamOptions"];
+            /**
+             * N
+             * @default 1
+             */
+            n?: number;
+            /**
+             * Max Tokens
+             * @default null
+             */
+            max_tokens?: number | null;
+            /**
+             * Ttl
+             * @default null
+             */
+            ttl?: number | null;
+            /** Messages */
+            messages: components["schemas"]["ChatMessage-Input"][];
+            /**
+             * Max Completion Tokens
+             * @default null
+             */
+            max_completion_tokens?: number | null;
+            /**
+             * Logprobs
+             * @default false
+             */
+            logprobs?: boolean;
+            /**
+             * Top Logprobs
+             * @default 0
+             */
+            top_logprobs?: number;
+            /**
+             * Modalities
+             * @default []
+             */
+            modalities?: string[];
+            /**
+             * Audio
+             * @default null
+             */
+            audio?: unknown;
+            /**
+             * Reasoning Effort
+             * @default null
+             */
+            reasoning_effort?: string | null;
+            /**
+             * Chat Template Kwargs
+             * @default {}
+             */
+            chat_template_kwargs?: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * TextFormat
+         * @description Flat: chat completions nest the schema one level deeper.
+         */
+        TextFormat: {
+            /**
+             * Type
+             * @default text
+             * @enum {string}
+             */
+            type?: "text" | "json_object" | "json_schema";
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /**
+             * Description
+             * @default null
+             */
+            description?: string | null;
+            /**
+             * Schema
+             * @default null
+             */
+            schema?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Strict
+             * @default false
+             */
+            strict?: boolean;
+        };
+        /**
+         * TextInput
+         * @description The documentation calls it "message" in its table and "text" in its example.
+         */
+        TextInput: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "message" | "text";
+            /** Content */
+            content: string;
+        };
+        /** TextOptions */
+        TextOptions: {
+            /**
+             * @default {
+             *       "type": "text",
+             *       "name": "",
+             *       "description": null,
+             *       "schema": null,
+             *       "strict": false
+             *     }
+             */
+            format?: components["schemas"]["TextFormat"];
+            /**
+             * Verbosity
+             * @default null
+             */
+            verbosity?: ("low" | "medium" | "high") | null;
+        };
+        /**
+         * Thinking
+         * @description A budget is a wish: models that think do so until they are done.
+         */
+        Thinking: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "enabled" | "disabled" | "adaptive" | "between_tools";
+            /**
+             * Budget Tokens
+             * @default null
+             */
+            budget_tokens?: number | null;
+            /**
+             * Display
+             * @default summarized
+             * @enum {string}
+             */
+            display?: "summarized" | "omitted";
+        };
+        /**
+         * Timings
+         * @description llama-server's, in milliseconds.
+         */
+        Timings: {
+            /** Prompt N */
+            prompt_n: number;
+            /** Prompt Ms */
+            prompt_ms: number;
+            /** Cache N */
+            cache_n: number;
+            /** Predicted N */
+            predicted_n: number;
+            /** Predicted Ms */
+            predicted_ms: number;
+            /** Predicted Per Second */
+            predicted_per_second: number;
+            /** Queue Ms */
+            queue_ms: number;
+            /** First Token Ms */
+            first_token_ms: number;
+            /** Context Length */
+            context_length: number;
+        };
+        /** TokenCount */
+        TokenCount: {
+            /** Input Tokens */
+            input_tokens: number;
+        };
+        /** TokenLogprob */
+        TokenLogprob: {
+            /** Token */
+            token: string;
+            /** Logprob */
+            logprob: number;
+            /** Bytes */
+            bytes: number[] | null;
+            /** Top Logprobs */
+            top_logprobs: components["schemas"]["TopLogprob"][];
+        };
+        /**
+         * TokenizeRequest
+         * @description `prompt` is vLLM's name for it.
+         */
+        TokenizeRequest: {
+            /**
+             * Model
+             * @default
+             */
+            model?: string;
+            /** Content */
+            content: string;
+            /**
+             * Add Special
+             * @default false
+             */
+            add_special?: boolean;
+            /**
+             * Parse Special
+             * @default true
+             */
+            parse_special?: boolean;
+            /**
+             * With Pieces
+             * @default false
+             */
+            with_pieces?: boolean;
+        };
+        /** TokenizerInfo */
+        TokenizerInfo: {
+            /** Bos Token */
+            bos_token: string | null;
+            /** Eos Token */
+            eos_token: string | null;
+            /** Chat Template */
+            chat_template: string | null;
+            /** Model Max Length */
+            model_max_length: number;
+        };
+        /** Tokens */
+        Tokens: {
+            /** Tokens */
+            tokens: number[] | components["schemas"]["Piece"][];
+            /** Count */
+            count: number;
+            /** Max Model Len */
+            max_model_len: number;
+        };
+        /** ToolCall */
+        ToolCall: {
+            /** Id */
+            id: string;
+            /**
+             * Type
+             * @constant
+             */
+            type: "function";
+            function: components["schemas"]["CalledFunction"];
+        };
+        /** ToolCallOutput */
+        ToolCallOutput: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "tool_call";
+            /** Tool */
+            tool: string;
+            /** Arguments */
+            arguments: {
+                [key: string]: unknown;
+            };
+            /** Output */
+            output: string;
+            /** Provider Info */
+            provider_info: components["schemas"]["PluginProvider"] | components["schemas"]["EphemeralProvider"];
+        };
+        /**
+         * ToolSpec
+         * @description A tool of the client's own. Those that Anthropic runs on its servers cannot be had here.
+         */
+        ToolSpec: {
+            /**
+             * Type
+             * @default custom
+             */
+            type?: string;
+            /** Name */
+            name: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /**
+             * Input Schema
+             * @default null
+             */
+            input_schema?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Strict
+             * @default false
+             */
+            strict?: boolean;
+        };
+        /** TopLogprob */
+        TopLogprob: {
+            /** Token */
+            token: string;
+            /** Logprob */
+            logprob: number;
+            /** Bytes */
+            bytes: number[] | null;
+        };
+        /**
+         * UnloadRequest
+         * @description `cancel_running`: what the instance is answering fails. Else it may finish, within `wait`
+         *     seconds, and stays if that is not enough.
+         */
+        UnloadRequest: {
+            /** Instance Id */
+            instance_id: string;
+            /**
+             * Cancel Running
+             * @default false
+             */
+            cancel_running?: boolean;
+            /**
+             * Wait
+             * @default 60
+             */
+            wait?: number;
+        };
+        /** Usage */
+        Usage: {
+            /** Prompt Tokens */
+            prompt_tokens: number;
+            /** Completion Tokens */
+            completion_tokens: number;
+            /** Total Tokens */
+            total_tokens: number;
+            prompt_tokens_details: components["schemas"]["PromptDetails"];
+            completion_tokens_details: components["schemas"]["CompletionDetails"];
+        };
+        /** InputTokens */
+        lmnb__api__answers__chat__InputTokens: {
+            /**
+             * Object
+             * @constant
+             */
+            object: "response.input_tokens";
+            /** Input Tokens */
+            input_tokens: number;
+            /** Context Length */
+            context_length: number;
+        };
+        /** InputTokens */
+        lmnb__api__answers__responses__InputTokens: {
+            /**
+             * Object
+             * @constant
+             */
+            object: "response.input_tokens";
+            /** Input Tokens */
+            input_tokens: number;
+        };
+        /** Choice */
+        lmnb__api__anthropic__request__Choice: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "auto" | "any" | "tool" | "none";
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /**
+             * Disable Parallel Tool Use
+             * @default false
+             */
+            disable_parallel_tool_use?: boolean;
+        };
+        /**
+         * Part
+         * @description One piece of a message: text, or a picture.
+         */
+        lmnb__api__openai__chat_request__Part: {
+            /** Type */
+            type: string;
+            /**
+             * Text
+             * @default
+             */
+            text?: string;
+            /**
+             * Refusal
+             * @default
+             */
+            refusal?: string;
+            /** @default null */
+            image_url?: components["schemas"]["ImageUrl"] | string;
+        };
+        /**
+         * Part
+         * @description SDKs send our own output back: `annotations` and `logprobs` may be there, or not.
+         */
+        lmnb__api__openai__responses__parts__Part: {
+            /** Type */
+            type: string;
+            /**
+             * Text
+             * @default
+             */
+            text?: string;
+            /**
+             * Refusal
+             * @default
+             */
+            refusal?: string;
+            /**
+             * Image Url
+             * @default null
+             */
+            image_url?: string | null;
+            /**
+             * Detail
+             * @default auto
+             * @enum {string}
+             */
+            detail?: "auto" | "low" | "high" | "original";
+        };
+        /**
+         * Choice
+         * @description `{"type": "function", "name"}` or `{"type": "allowed_tools", "mode", "tools"}`.
+         */
+        lmnb__api__openai__responses__tools__Choice: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "function" | "allowed_tools";
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /**
+             * Mode
+             * @default auto
+             * @enum {string}
+             */
+            mode?: "none" | "auto" | "required";
+            /**
+             * Tools
+             * @default []
+             */
+            tools?: components["schemas"]["NamedTool"][];
+        };
+        /** FunctionTool */
+        lmnb__api__openai__responses__tools__FunctionTool: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "function";
+            /** Name */
+            name: string;
+            /**
+             * Description
+             * @default null
+             */
+            description?: string | null;
+            /**
+             * Parameters
+             * @default null
+             */
+            parameters?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Strict
+             * @default null
+             */
+            strict?: boolean | null;
+        };
+        /**
+         * Choice
+         * @description `{"type": "function", "function": {"name"}}`, or `{"type": "allowed_tools", ...}`.
+         */
+        lmnb__api__openai__tools__Choice: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "function" | "allowed_tools";
+            /** @default null */
+            function?: components["schemas"]["FunctionName"] | null;
+            /** @default null */
+            allowed_tools?: components["schemas"]["AllowedTools"] | null;
+        };
+        /** FunctionTool */
+        lmnb__api__openai__tools__FunctionTool: {
+            /**
+             * Type
+             * @default function
+             * @constant
+             */
+            type?: "function";
+            function: components["schemas"]["Function"];
+        };
     };
-    /**
-     * ResponseRequest
-     * @description The body. `stream_options` and the like need nothing from us.
-     */
-    ResponseRequest: {
-      /**
-       * Input
-       * @default []
-       */
-      input: (
-        | components['schemas']['MessageItem']
-        | components['schemas']['FunctionCallItem']
-        | components['schemas']['FunctionCallOutputItem']
-        | components['schemas']['ReasoningItem']
-        | components['schemas']['CompactionItem']
-        | components['schemas']['ItemReference']
-        | unknown
-      )[];
-      /**
-       * Instructions
-       * @default null
-       */
-      instructions:
-        | string
-        | (
-            | components['schemas']['MessageItem']
-            | components['schemas']['FunctionCallItem']
-            | components['schemas']['FunctionCallOutputItem']
-            | components['schemas']['ReasoningItem']
-            | components['schemas']['CompactionItem']
-            | components['schemas']['ItemReference']
-            | unknown
-          )[]
-        | null;
-      /**
-       * Previous Response Id
-       * @default null
-       */
-      previous_response_id: string | null;
-      /**
-       * Conversation
-       * @default null
-       */
-      conversation: string | null;
-      /**
-       * Prompt
-       * @default null
-       */
-      prompt: unknown;
-      /**
-       * Tools
-       * @default []
-       */
-      tools: components['schemas']['lmnb__api__openai__responses__tools__FunctionTool'][];
-      /**
-       * Tool Choice
-       * @default auto
-       */
-      tool_choice:
-        | ('none' | 'auto' | 'required')
-        | components['schemas']['lmnb__api__openai__responses__tools__Choice'];
-      /**
-       * Parallel Tool Calls
-       * @default true
-       */
-      parallel_tool_calls: boolean;
-      /**
-       * Stop
-       * @default []
-       */
-      stop: string | string[];
-      /**
-       * Ignore Eos
-       * @default false
-       */
-      ignore_eos: boolean;
-      /**
-       * Seed
-       * @default -1
-       */
-      seed: number;
-      /**
-       * Temperature
-       * @default 0.8
-       */
-      temperature: number;
-      /**
-       * Dynatemp Range
-       * @default 0
-       */
-      dynatemp_range: number;
-      /**
-       * Dynatemp Exponent
-       * @default 1
-       */
-      dynatemp_exponent: number;
-      /**
-       * Top K
-       * @default 40
-       */
-      top_k: number;
-      /**
-       * Top P
-       * @default 0.95
-       */
-      top_p: number;
-      /**
-       * Min P
-       * @default 0.05
-       */
-      min_p: number;
-      /**
-       * Typical P
-       * @default 1
-       */
-      typical_p: number;
-      /**
-       * Top N Sigma
-       * @default -1
-       */
-      top_n_sigma: number;
-      /**
-       * Xtc Probability
-       * @default 0
-       */
-      xtc_probability: number;
-      /**
-       * Xtc Threshold
-       * @default 0.1
-       */
-      xtc_threshold: number;
-      /**
-       * Repeat Penalty
-       * @default 1
-       */
-      repeat_penalty: number;
-      /**
-       * Repeat Last N
-       * @default 64
-       */
-      repeat_last_n: number;
-      /**
-       * Presence Penalty
-       * @default 0
-       */
-      presence_penalty: number;
-      /**
-       * Frequency Penalty
-       * @default 0
-       */
-      frequency_penalty: number;
-      /**
-       * Dry Multiplier
-       * @default 0
-       */
-      dry_multiplier: number;
-      /**
-       * Dry Base
-       * @default 1.75
-       */
-      dry_base: number;
-      /**
-       * Dry Allowed Length
-       * @default 2
-       */
-      dry_allowed_length: number;
-      /**
-       * Dry Penalty Last N
-       * @default -1
-       */
-      dry_penalty_last_n: number;
-      /**
-       * Dry Sequence Breakers
-       * @default [
-       *       "\n",
-       *       ":",
-       *       "\"",
-       *       "*"
-       *     ]
-       */
-      dry_sequence_breakers: string[];
-      /**
-       * Mirostat
-       * @default 0
-       * @enum {integer}
-       */
-      mirostat: 0 | 1 | 2;
-      /**
-       * Mirostat Tau
-       * @default 5
-       */
-      mirostat_tau: number;
-      /**
-       * Mirostat Eta
-       * @default 0.1
-       */
-      mirostat_eta: number;
-      /**
-       * Logit Bias
-       * @default {}
-       */
-      logit_bias: {
-        [key: string]: number;
-      };
-      /** Model */
-      model: string;
-      /**
-       * Stream
-       * @default false
-       */
-      stream: boolean;
-      /**
-       * Stream Options
-       * @default null
-       */
-      stream_options: unknown;
-      /**
-       * N
-       * @default 1
-       */
-      n: number;
-      /**
-       * Max Tokens
-       * @default null
-       */
-      max_tokens: number | null;
-      /**
-       * Ttl
-       * @default null
-       */
-      ttl: number | null;
-      /**
-       * Store
-       * @default true
-       */
-      store: boolean;
-      /**
-       * Background
-       * @default false
-       */
-      background: boolean;
-      /**
-       * Max Output Tokens
-       * @default null
-       */
-      max_output_tokens: number | null;
-      /**
-       * Max Tool Calls
-       * @default null
-       */
-      max_tool_calls: number | null;
-      /**
-       * @default {
-       *       "format": {
-       *         "description": null,
-       *         "name": "",
-       *         "schema": null,
-       *         "strict": false,
-       *         "type": "text"
-       *       },
-       *       "verbosity": null
-       *     }
-       */
-      text: components['schemas']['TextOptions'];
-      /**
-       * Include
-       * @default []
-       */
-      include: (
-        | 'message.output_text.logprobs'
-        | 'reasoning.encrypted_content'
-        | 'message.input_image.image_url'
-        | 'file_search_call.results'
-        | 'web_search_call.results'
-        | 'web_search_call.action.sources'
-        | 'computer_call_output.output.image_url'
-        | 'code_interpreter_call.outputs'
-      )[];
-      /**
-       * Top Logprobs
-       * @default 0
-       */
-      top_logprobs: number;
-      /**
-       * @default {
-       *       "effort": null,
-       *       "summary": null
-       *     }
-       */
-      reasoning: components['schemas']['ReasoningOptions'];
-      /**
-       * Truncation
-       * @default disabled
-       * @enum {string}
-       */
-      truncation: 'auto' | 'disabled';
-      /**
-       * Metadata
-       * @default {}
-       */
-      metadata: {
-        [key: string]: string;
-      };
-      /**
-       * Chat Template Kwargs
-       * @default {}
-       */
-      chat_template_kwargs: {
-        [key: string]: unknown;
-      };
-      /**
-       * User
-       * @default null
-       */
-      user: string | null;
-      /**
-       * Safety Identifier
-       * @default null
-       */
-      safety_identifier: string | null;
-      /**
-       * Prompt Cache Key
-       * @default null
-       */
-      prompt_cache_key: string | null;
-      /**
-       * Generate
-       * @default true
-       */
-      generate: boolean;
-    };
-    /** RevokedKey */
-    RevokedKey: {
-      /** Id */
-      id: string;
-      /**
-       * Revoked
-       * @constant
-       */
-      revoked: true;
-    };
-    /** Runtime0 */
-    Runtime0: {
-      /** Name */
-      name: string;
-      /** Version */
-      version: string;
-      /** Supported Formats */
-      supported_formats: string[];
-    };
-    /**
-     * SettingsRequest
-     * @description Load options. Those that are not there are not set.
-     */
-    SettingsRequest: {
-      [key: string]: unknown;
-    };
-    /**
-     * Source
-     * @description Where a document's content is. Only what is text already can be read.
-     */
-    Source: {
-      /** Type */
-      type: string;
-      /**
-       * Data
-       * @default
-       */
-      data: string;
-      /**
-       * Content
-       * @default null
-       */
-      content: unknown;
-    };
-    /** StartRequest */
-    StartRequest: {
-      /**
-       * Port
-       * @default 1234
-       */
-      port: number;
-      /**
-       * Cors
-       * @default false
-       */
-      cors: boolean;
-      /**
-       * Require Key
-       * @default false
-       */
-      require_key: boolean;
-    };
-    /**
-     * Stats0
-     * @description Seconds.
-     */
-    Stats0: {
-      /** Tokens Per Second */
-      tokens_per_second: number;
-      /** Time To First Token */
-      time_to_first_token: number;
-      /** Generation Time */
-      generation_time: number;
-      /**
-       * Stop Reason
-       * @enum {string}
-       */
-      stop_reason:
-        | 'eosFound'
-        | 'stopStringFound'
-        | 'toolCalls'
-        | 'maxPredictedTokensReached'
-        | 'contextLengthReached'
-        | 'userStopped';
-    };
-    /** Status */
-    Status: {
-      /** Version */
-      version: string;
-      /** Uptime Seconds */
-      uptime_seconds: number;
-      /** Base Url */
-      base_url: string;
-      /** Loaded */
-      loaded: {
-        [key: string]: unknown;
-      }[];
-      /** Machine */
-      machine: {
-        [key: string]: unknown;
-      };
-    };
-    /** StreamOptions */
-    StreamOptions: {
-      /**
-       * Include Usage
-       * @default false
-       */
-      include_usage: boolean;
-    };
-    /**
-     * StructuredOutputs
-     * @description vLLM's.
-     */
-    StructuredOutputs: {
-      /**
-       * Json
-       * @default null
-       */
-      json: {
-        [key: string]: unknown;
-      } | null;
-      /**
-       * Json Object
-       * @default false
-       */
-      json_object: boolean;
-      /**
-       * Regex
-       * @default null
-       */
-      regex: string | null;
-      /**
-       * Choice
-       * @default null
-       */
-      choice: string[] | null;
-      /**
-       * Grammar
-       * @default null
-       */
-      grammar: string | null;
-      /**
-       * Structural Tag
-       * @default null
-       */
-      structural_tag: unknown;
-    };
-    /**
-     * TemplateRequest
-     * @description A chat request, of which only the prompt is made.
-     */
-    TemplateRequest: {
-      /** @default null */
-      response_format: components['schemas']['OpenAIFormat'] | null;
-      /**
-       * @default {
-       *       "json": null,
-       *       "json_object": false,
-       *       "regex": null,
-       *       "choice": null,
-       *       "grammar": null,
-       *       "structural_tag": null
-       *     }
-       */
-      structured_outputs: components['schemas']['StructuredOutputs'];
-      /**
-       * Guided Json
-       * @default null
-       */
-      guided_json: {
-        [key: string]: unknown;
-      } | null;
-      /**
-       * Guided Regex
-       * @default null
-       */
-      guided_regex: string | null;
-      /**
-       * Guided Choice
-       * @default null
-       */
-      guided_choice: string[] | null;
-      /**
-       * Guided Grammar
-       * @default null
-       */
-      guided_grammar: string | null;
-      /**
-       * Grammar
-       * @default null
-       */
-      grammar: string | null;
-      /**
-       * Json Schema
-       * @default null
-       */
-      json_schema: {
-        [key: string]: unknown;
-      } | null;
-      /**
-       * Tools
-       * @default []
-       */
-      tools: components['schemas']['lmnb__api__openai__tools__FunctionTool'][];
-      /**
-       * Tool Choice
-       * @default null
-       */
-      tool_choice:
-        | (
-            | ('none' | 'auto' | 'required')
-            | components['schemas']['lmnb__api__openai__tools__Choice']
-          )
-        | null;
-      /**
-       * Parallel Tool Calls
-       * @default true
-       */
-      parallel_tool_calls: boolean;
-      /**
-       * Functions
-       * @default []
-       */
-      functions: components['schemas']['Function'][];
-      /**
-       * Function Call
-       * @default null
-       */
-      function_call:
-        | (
-            | ('none' | 'auto' | 'required')
-            | components['schemas']['FunctionName']
-          )
-        | null;
-      /**
-       * Stop
-       * @default []
-       */
-      stop: string | string[];
-      /**
-       * Ignore Eos
-       * @default false
-       */
-      ignore_eos: boolean;
-      /**
-       * Seed
-       * @default -1
-       */
-      seed: number;
-      /**
-       * Temperature
-       * @default 0.8
-       */
-      temperature: number;
-      /**
-       * Dynatemp Range
-       * @default 0
-       */
-      dynatemp_range: number;
-      /**
-       * Dynatemp Exponent
-       * @default 1
-       */
-      dynatemp_exponent: number;
-      /**
-       * Top K
-       * @default 40
-       */
-      top_k: number;
-      /**
-       * Top P
-       * @default 0.95
-       */
-      top_p: number;
-      /**
-       * Min P
-       * @default 0.05
-       */
-      min_p: number;
-      /**
-       * Typical P
-       * @default 1
-       */
-      typical_p: number;
-      /**
-       * Top N Sigma
-       * @default -1
-       */
-      top_n_sigma: number;
-      /**
-       * Xtc Probability
-       * @default 0
-       */
-      xtc_probability: number;
-      /**
-       * Xtc Threshold
-       * @default 0.1
-       */
-      xtc_threshold: number;
-      /**
-       * Repeat Penalty
-       * @default 1
-       */
-      repeat_penalty: number;
-      /**
-       * Repeat Last N
-       * @default 64
-       */
-      repeat_last_n: number;
-      /**
-       * Presence Penalty
-       * @default 0
-       */
-      presence_penalty: number;
-      /**
-       * Frequency Penalty
-       * @default 0
-       */
-      frequency_penalty: number;
-      /**
-       * Dry Multiplier
-       * @default 0
-       */
-      dry_multiplier: number;
-      /**
-       * Dry Base
-       * @default 1.75
-       */
-      dry_base: number;
-      /**
-       * Dry Allowed Length
-       * @default 2
-       */
-      dry_allowed_length: number;
-      /**
-       * Dry Penalty Last N
-       * @default -1
-       */
-      dry_penalty_last_n: number;
-      /**
-       * Dry Sequence Breakers
-       * @default [
-       *       "\n",
-       *       ":",
-       *       "\"",
-       *       "*"
-       *     ]
-       */
-      dry_sequence_breakers: string[];
-      /**
-       * Mirostat
-       * @default 0
-       * @enum {integer}
-       */
-      mirostat: 0 | 1 | 2;
-      /**
-       * Mirostat Tau
-       * @default 5
-       */
-      mirostat_tau: number;
-      /**
-       * Mirostat Eta
-       * @default 0.1
-       */
-      mirostat_eta: number;
-      /**
-       * Logit Bias
-       * @default {}
-       */
-      logit_bias: {
-        [key: string]: number;
-      };
-      /**
-       * Model
-       * @default
-       */
-      model: string;
-      /**
-       * Stream
-       * @default false
-       */
-      stream: boolean;
-      /**
-       * @default {
-       *       "include_usage": false
-       *     }
-       */
-      stream_options: components['schemas']['StreamOptions'];
-      /**
-       * N
-       * @default 1
-       */
-      n: number;
-      /**
-       * Max Tokens
-       * @default null
-       */
-      max_tokens: number | null;
-      /**
-       * Ttl
-       * @default null
-       */
-      ttl: number | null;
-      /** Messages */
-      messages: components['schemas']['ChatMessage-Input'][];
-      /**
-       * Max Completion Tokens
-       * @default null
-       */
-      max_completion_tokens: number | null;
-      /**
-       * Logprobs
-       * @default false
-       */
-      logprobs: boolean;
-      /**
-       * Top Logprobs
-       * @default 0
-       */
-      top_logprobs: number;
-      /**
-       * Modalities
-       * @default []
-       */
-      modalities: string[];
-      /**
-       * Audio
-       * @default null
-       */
-      audio: unknown;
-      /**
-       * Reasoning Effort
-       * @default null
-       */
-      reasoning_effort: string | null;
-      /**
-       * Chat Template Kwargs
-       * @default {}
-       */
-      chat_template_kwargs: {
-        [key: string]: unknown;
-      };
-    };
-    /**
-     * TextFormat
-     * @description Flat: chat completions nest the schema one level deeper.
-     */
-    TextFormat: {
-      /**
-       * Type
-       * @default text
-       * @enum {string}
-       */
-      type: 'text' | 'json_object' | 'json_schema';
-      /**
-       * Name
-       * @default
-       */
-      name: string;
-      /**
-       * Description
-       * @default null
-       */
-      description: string | null;
-      /**
-       * Schema
-       * @default null
-       */
-      schema: {
-        [key: string]: unknown;
-      } | null;
-      /**
-       * Strict
-       * @default false
-       */
-      strict: boolean;
-    };
-    /**
-     * TextInput
-     * @description The documentation calls it "message" in its table and "text" in its example.
-     */
-    TextInput: {
-      /**
-       * Type
-       * @enum {string}
-       */
-      type: 'message' | 'text';
-      /** Content */
-      content: string;
-    };
-    /** TextOptions */
-    TextOptions: {
-      /**
-       * @default {
-       *       "type": "text",
-       *       "name": "",
-       *       "description": null,
-       *       "schema": null,
-       *       "strict": false
-       *     }
-       */
-      format: components['schemas']['TextFormat'];
-      /**
-       * Verbosity
-       * @default null
-       */
-      verbosity: ('low' | 'medium' | 'high') | null;
-    };
-    /**
-     * Thinking
-     * @description A budget is a wish: models that think do so until they are done.
-     */
-    Thinking: {
-      /**
-       * Type
-       * @enum {string}
-       */
-      type: 'enabled' | 'disabled' | 'adaptive' | 'between_tools';
-      /**
-       * Budget Tokens
-       * @default null
-       */
-      budget_tokens: number | null;
-      /**
-       * Display
-       * @default summarized
-       * @enum {string}
-       */
-      display: 'summarized' | 'omitted';
-    };
-    /**
-     * Timings
-     * @description llama-server's, in milliseconds.
-     */
-    Timings: {
-      /** Prompt N */
-      prompt_n: number;
-      /** Prompt Ms */
-      prompt_ms: number;
-      /** Cache N */
-      cache_n: number;
-      /** Predicted N */
-      predicted_n: number;
-      /** Predicted Ms */
-      predicted_ms: number;
-      /** Predicted Per Second */
-      predicted_per_second: number;
-      /** Queue Ms */
-      queue_ms: number;
-      /** First Token Ms */
-      first_token_ms: number;
-      /** Context Length */
-      context_length: number;
-    };
-    /** TokenCount */
-    TokenCount: {
-      /** Input Tokens */
-      input_tokens: number;
-    };
-    /** TokenLogprob */
-    TokenLogprob: {
-      /** Token */
-      token: string;
-      /** Logprob */
-      logprob: number;
-      /** Bytes */
-      bytes: number[] | null;
-      /** Top Logprobs */
-      top_logprobs: components['schemas']['TopLogprob'][];
-    };
-    /**
-     * TokenizeRequest
-     * @description `prompt` is vLLM's name for it.
-     */
-    TokenizeRequest: {
-      /**
-       * Model
-       * @default
-       */
-      model: string;
-      /** Content */
-      content: string;
-      /**
-       * Add Special
-       * @default false
-       */
-      add_special: boolean;
-      /**
-       * Parse Special
-       * @default true
-       */
-      parse_special: boolean;
-      /**
-       * With Pieces
-       * @default false
-       */
-      with_pieces: boolean;
-    };
-    /** TokenizerInfo */
-    TokenizerInfo: {
-      /** Bos Token */
-      bos_token: string | null;
-      /** Eos Token */
-      eos_token: string | null;
-      /** Chat Template */
-      chat_template: string | null;
-      /** Model Max Length */
-      model_max_length: number;
-    };
-    /** Tokens */
-    Tokens: {
-      /** Tokens */
-      tokens: number[] | components['schemas']['Piece'][];
-      /** Count */
-      count: number;
-      /** Max Model Len */
-      max_model_len: number;
-    };
-    /** ToolCall */
-    ToolCall: {
-      /** Id */
-      id: string;
-      /**
-       * Type
-       * @constant
-       */
-      type: 'function';
-      function: components['schemas']['CalledFunction'];
-    };
-    /** ToolCallOutput */
-    ToolCallOutput: {
-      /**
-       * Type
-       * @constant
-       */
-      type: 'tool_call';
-      /** Tool */
-      tool: string;
-      /** Arguments */
-      arguments: {
-        [key: string]: unknown;
-      };
-      /** Output */
-      output: string;
-      /** Provider Info */
-      provider_info:
-        | components['schemas']['PluginProvider']
-        | components['schemas']['EphemeralProvider'];
-    };
-    /**
-     * ToolSpec
-     * @description A tool of the client's own. Those that Anthropic runs on its servers cannot be had here.
-     */
-    ToolSpec: {
-      /**
-       * Type
-       * @default custom
-       */
-      type: string;
-      /** Name */
-      name: string;
-      /**
-       * Description
-       * @default
-       */
-      description: string;
-      /**
-       * Input Schema
-       * @default null
-       */
-      input_schema: {
-        [key: string]: unknown;
-      } | null;
-      /**
-       * Strict
-       * @default false
-       */
-      strict: boolean;
-    };
-    /** TopLogprob */
-    TopLogprob: {
-      /** Token */
-      token: string;
-      /** Logprob */
-      logprob: number;
-      /** Bytes */
-      bytes: number[] | null;
-    };
-    /**
-     * UnloadRequest
-     * @description `cancel_running`: what the instance is answering fails. Else it may finish, within `wait`
-     *     seconds, and stays if that is not enough.
-     */
-    UnloadRequest: {
-      /** Instance Id */
-      instance_id: string;
-      /**
-       * Cancel Running
-       * @default false
-       */
-      cancel_running: boolean;
-      /**
-       * Wait
-       * @default 60
-       */
-      wait: number;
-    };
-    /** Usage */
-    Usage: {
-      /** Prompt Tokens */
-      prompt_tokens: number;
-      /** Completion Tokens */
-      completion_tokens: number;
-      /** Total Tokens */
-      total_tokens: number;
-      prompt_tokens_details: components['schemas']['PromptDetails'];
-      completion_tokens_details: components['schemas']['CompletionDetails'];
-    };
-    /** InputTokens */
-    lmnb__api__answers__chat__InputTokens: {
-      /**
-       * Object
-       * @constant
-       */
-      object: 'response.input_tokens';
-      /** Input Tokens */
-      input_tokens: number;
-      /** Context Length */
-      context_length: number;
-    };
-    /** InputTokens */
-    lmnb__api__answers__responses__InputTokens: {
-      /**
-       * Object
-       * @constant
-       */
-      object: 'response.input_tokens';
-      /** Input Tokens */
-      input_tokens: number;
-    };
-    /** Choice */
-    lmnb__api__anthropic__request__Choice: {
-      /**
-       * Type
-       * @enum {string}
-       */
-      type: 'auto' | 'any' | 'tool' | 'none';
-      /**
-       * Name
-       * @default
-       */
-      name: string;
-      /**
-       * Disable Parallel Tool Use
-       * @default false
-       */
-      disable_parallel_tool_use: boolean;
-    };
-    /**
-     * Part
-     * @description One piece of a message. Text only: no model that can see or hear is served yet.
-     */
-    lmnb__api__openai__chat_request__Part: {
-      /** Type */
-      type: string;
-      /**
-       * Text
-       * @default
-       */
-      text: string;
-      /**
-       * Refusal
-       * @default
-       */
-      refusal: string;
-    };
-    /**
-     * Part
-     * @description SDKs send our own output back: `annotations` and `logprobs` may be there, or not.
-     */
-    lmnb__api__openai__responses__parts__Part: {
-      /** Type */
-      type: string;
-      /**
-       * Text
-       * @default
-       */
-      text: string;
-      /**
-       * Refusal
-       * @default
-       */
-      refusal: string;
-    };
-    /**
-     * Choice
-     * @description `{"type": "function", "name"}` or `{"type": "allowed_tools", "mode", "tools"}`.
-     */
-    lmnb__api__openai__responses__tools__Choice: {
-      /**
-       * Type
-       * @enum {string}
-       */
-      type: 'function' | 'allowed_tools';
-      /**
-       * Name
-       * @default
-       */
-      name: string;
-      /**
-       * Mode
-       * @default auto
-       * @enum {string}
-       */
-      mode: 'none' | 'auto' | 'required';
-      /**
-       * Tools
-       * @default []
-       */
-      tools: components['schemas']['NamedTool'][];
-    };
-    /** FunctionTool */
-    lmnb__api__openai__responses__tools__FunctionTool: {
-      /**
-       * Type
-       * @constant
-       */
-      type: 'function';
-      /** Name */
-      name: string;
-      /**
-       * Description
-       * @default null
-       */
-      description: string | null;
-      /**
-       * Parameters
-       * @default null
-       */
-      parameters: {
-        [key: string]: unknown;
-      } | null;
-      /**
-       * Strict
-       * @default null
-       */
-      strict: boolean | null;
-    };
-    /**
-     * Choice
-     * @description `{"type": "function", "function": {"name"}}`, or `{"type": "allowed_tools", ...}`.
-     */
-    lmnb__api__openai__tools__Choice: {
-      /**
-       * Type
-       * @enum {string}
-       */
-      type: 'function' | 'allowed_tools';
-      /** @default null */
-      function: components['schemas']['FunctionName'] | null;
-      /** @default null */
-      allowed_tools: components['schemas']['AllowedTools'] | null;
-    };
-    /** FunctionTool */
-    lmnb__api__openai__tools__FunctionTool: {
-      /**
-       * Type
-       * @default function
-       * @constant
-       */
-      type: 'function';
-      function: components['schemas']['Function'];
-    };
-  };
-  responses: never;
-  parameters: never;
-  requestBodies: never;
-  headers: never;
-  pathItems: never;
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
 }
 export type $defs = Record<string, never>;
 export interface operations {
-  get_health: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Health'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  get_metrics: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'text/plain': string;
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  get_v1_models: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['ModelList'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  get_v1_models_id: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Model'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_v1_chat_completions: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['ChatRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['ChatCompletion'];
-          'text/event-stream': unknown;
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_v1_chat_completions_input_tokens: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['ChatRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['lmnb__api__answers__chat__InputTokens'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_v1_completions: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['CompletionRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Completion'];
-          'text/event-stream': unknown;
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_v1_responses: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['ResponseRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Response'];
-          'text/event-stream': unknown;
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  get_v1_responses_id: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Response'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  delete_v1_responses_id: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Deleted'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  get_v1_responses_id_input_items: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Items'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_v1_responses_id_cancel: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Response'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_v1_responses_input_tokens: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['ResponseRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['lmnb__api__answers__responses__InputTokens'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_v1_responses_compact: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['ResponseRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Compaction'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_v1_conversations: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['NewConversation'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Conversation'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  get_v1_conversations_id: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Conversation'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_v1_conversations_id: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        id: string;
-      };
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['ConversationUpdate'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Conversation'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  delete_v1_conversations_id: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Deleted'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  get_v1_conversations_id_items: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Items'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_v1_conversations_id_items: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        id: string;
-      };
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['NewItems'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Items'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  get_v1_conversations_id_items_item_id: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        id: string;
-        item_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': {
-            [key: string]: unknown;
-          };
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  delete_v1_conversations_id_items_item_id: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        id: string;
-        item_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Conversation'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_v1_embeddings: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['EmbeddingsRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Embeddings'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_v1_rerank: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['RerankRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Ranking'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_v1_tokenize: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['TokenizeRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Tokens'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_v1_detokenize: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['DetokenizeRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Content'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  get_v1_tokenizer_info: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['TokenizerInfo'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_v1_apply_template: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['TemplateRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Prompt'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_v1_messages: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['MessagesRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['AnthropicMessage'];
-          'text/event-stream': unknown;
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['AnthropicError'];
-        };
-      };
-    };
-  };
-  post_v1_messages_count_tokens: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['CountRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['TokenCount'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['AnthropicError'];
-        };
-      };
-    };
-  };
-  get_api_v0_models: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['ModelList0'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  get_api_v0_models_id: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Model0'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_api_v0_chat_completions: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['ChatRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['ChatCompletion0'];
-          'text/event-stream': unknown;
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_api_v0_completions: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['CompletionRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Completion0'];
-          'text/event-stream': unknown;
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_api_v0_embeddings: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['EmbeddingsRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Embeddings'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_api_v1_chat: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['NativeChatRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['NativeChat'];
-          'text/event-stream': unknown;
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['NativeError'];
-        };
-      };
-    };
-  };
-  get_api_v1_models: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['NativeModelList'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_api_v1_models_load: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['LoadRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['ModelLoad'];
-          'text/event-stream': unknown;
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_api_v1_models_unload: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['UnloadRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['ModelUnload'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_api_v1_models_import: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['ImportRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['NativeModel'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  get_api_v1_models_settings_key: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        key: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['ModelSettings'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  put_api_v1_models_settings_key: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        key: string;
-      };
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['SettingsRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['ModelSettings'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  delete_api_v1_models_settings_key: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        key: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['ModelSettings'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  get_api_v1_events: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'text/event-stream': string;
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  get_api_v1_status: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Status'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  get_api_v1_server: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Listener'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_api_v1_server_start: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['StartRequest'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Listener'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_api_v1_server_stop: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Listener'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  get_api_v1_keys: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['KeyList'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  post_api_v1_keys: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['NewKey'];
-      };
-    };
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['CreatedKey'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  delete_api_v1_keys_id: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['RevokedKey'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  get_api_v1_log: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['LogEntries'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
-  get_lmstudio_greeting: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The answer */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Greeting'];
-        };
-      };
-      /** @description Why not */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Error'];
-        };
-      };
-    };
-  };
+    get_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_v1_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelList"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_v1_models_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Model"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_v1_chat_completions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChatRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatCompletion"];
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_v1_chat_completions_input_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChatRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["lmnb__api__answers__chat__InputTokens"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_v1_completions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompletionRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Completion"];
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_v1_responses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResponseRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Response"];
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_v1_responses_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Response"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_v1_responses_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_v1_responses_id_input_items: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Items"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_v1_responses_id_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Response"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_v1_responses_input_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResponseRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["lmnb__api__answers__responses__InputTokens"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_v1_responses_compact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResponseRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Compaction"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_v1_conversations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewConversation"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_v1_conversations_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_v1_conversations_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConversationUpdate"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_v1_conversations_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_v1_conversations_id_items: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Items"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_v1_conversations_id_items: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewItems"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Items"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_v1_conversations_id_items_item_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                item_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_v1_conversations_id_items_item_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                item_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_v1_embeddings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmbeddingsRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Embeddings"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_v1_rerank: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RerankRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ranking"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_v1_tokenize: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenizeRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_v1_detokenize: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DetokenizeRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Content"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_v1_tokenizer_info: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenizerInfo"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_v1_apply_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TemplateRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Prompt"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_v1_messages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessagesRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicMessage"];
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+        };
+    };
+    post_v1_messages_count_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CountRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenCount"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+        };
+    };
+    get_api_v0_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelList0"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v0_models_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Model0"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v0_chat_completions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChatRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatCompletion0"];
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v0_completions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompletionRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Completion0"];
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v0_embeddings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmbeddingsRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Embeddings"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NativeChatRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NativeChat"];
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NativeError"];
+                };
+            };
+        };
+    };
+    get_api_v1_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NativeModelList"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_models_load: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LoadRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelLoad"];
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_models_estimate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EstimateRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelEstimate"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_models_unload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UnloadRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelUnload"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_models_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NativeModel"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_models_download: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloadList"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_models_download: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DownloadRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloadStatus"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_models_download_status_job_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloadStatus"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_models_download_pause: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloadStatus"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_models_download_resume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloadStatus"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_models_download_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloadStatus"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_models_settings_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelSettings"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    put_api_v1_models_settings_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingsRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelSettings"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_api_v1_models_settings_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelSettings"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_models_search: {
+        parameters: {
+            query?: {
+                q?: string;
+                owner?: string;
+                architecture?: string;
+                min_size?: number | null;
+                max_size?: number | null;
+                sort?: "downloads" | "likes" | "trending" | "updated";
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HubModelList"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_models_search_owner_repo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                owner: string;
+                repo: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HubRepository"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_models_resolve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolveRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HubResolution"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_models_duplicates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DuplicateList"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_models_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeleteRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletedModel"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_models_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NativeModel"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_api_v1_models_key: {
+        parameters: {
+            query?: {
+                force?: boolean;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletedModel"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_server: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listener"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_server_start: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listener"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_server_stop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listener"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyList"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewKey"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedKey"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_api_v1_keys_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevokedKey"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_log: {
+        parameters: {
+            query?: {
+                source?: ("server" | "model" | "runtime")[];
+                filter?: ("input" | "output")[];
+                model?: string | null;
+                stream?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogEntries"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_lmstudio_greeting: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Greeting"];
+                };
+            };
+            /** @description Why not */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
 }

@@ -119,6 +119,23 @@ def test_the_chat_goes_into_the_notebook_as_a_cell(panel: Panel, lab: Lab) -> No
     assert source_of(page, 1) == f"%%lms --model {SMOLLM2}\nName a colour."
 
 
+def test_the_log_shows_what_happens_and_can_be_filtered(panel: Panel) -> None:
+    panel.open("Try it")
+    panel.root.get_by_label("Model").select_option(SMOLLM2)
+    panel.open("Server")
+    panel.root.get_by_text("Log", exact=True).click()
+    log = panel.root.get_by_role("log")
+    panel.open("Try it")
+    panel.say("Say hello.")
+    assert panel.answer()
+    panel.open("Server")
+    panel.root.get_by_text("Log", exact=True).click()
+    expect(log).to_contain_text("POST /lmnb/v1/chat/completions")
+    panel.root.get_by_label("Filter the log").fill("api/v1/models")
+    expect(log).not_to_contain_text("chat/completions")
+    expect(log).to_contain_text("api/v1/models")
+
+
 def test_settings_are_in_the_settings_editor(panel: Panel) -> None:
     panel.command("settingeditor:open", query="Local models")
     editor = panel.page.locator(".jp-SettingsPanel, .jp-PluginList")

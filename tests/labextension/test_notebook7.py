@@ -25,6 +25,13 @@ def url(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
         yield server.url.removesuffix("/tree")
 
 
+@pytest.fixture(autouse=True)
+def our_complaints(page: Page, complaints: list[str]) -> Iterator[None]:
+    """Notebook 7.6 complains about itself, with and without us."""
+    yield
+    complaints[:] = [one for one in complaints if "lmnb" in one]
+
+
 def test_the_panel_is_beside_the_notebook(page: Page, url: str, pictures: Path) -> None:
     panel = Panel(page)
     panel.visit(f"{url}/notebooks/hello.ipynb")

@@ -26,6 +26,8 @@ export interface IModel {
   max_context_length: number;
   capabilities?: ICapabilities;
   path: string;
+  /** `deletable`: it does not belong to another program. */
+  details: { deletable: boolean };
 }
 
 /** A loaded model as `status` shows it. */
@@ -38,7 +40,8 @@ export interface ILoaded {
   memory_bytes: number | null;
   running: number;
   waiting: number;
-  engine: { tokens_generated?: number } | null;
+  /** What its process counts. */
+  engine: Record<string, unknown> | null;
 }
 
 export interface IStatus {
@@ -49,7 +52,6 @@ export interface IStatus {
     cpu_count: number | null;
     memory_total_bytes: number;
     memory_available_bytes: number;
-    gpus: { name: string; total_bytes: number; free_bytes: number }[];
   };
 }
 
@@ -92,7 +94,7 @@ export interface IEstimate {
 
 export interface IVariant {
   quantization: string | null;
-  size_bytes: number;
+  size_bytes: number | null;
   fit: Fit | null;
   recommended: boolean;
   downloaded: boolean;

@@ -47,12 +47,18 @@ export class Log {
     sources: readonly LogSource[],
     signal: AbortSignal
   ): Promise<void> {
-    const query = new URLSearchParams({
-      source: sources.join(','),
-      stream: 'true'
-    });
+    const query = new URLSearchParams({ source: sources.join(',') });
+    const ask = { signal };
     const path = `api/v1/log?${query}`;
-    for await (const event of this._connection.events(path, { signal })) {
+    const { log } = await this._connection.json<{ log: ILogEntry[] }>(
+      path,
+      ask
+    );
+    this.entries.set(log.slice(-KEPT));
+    for await (const event of this._connection.events(
+      `${path}&stream=true`,
+      ask
+    )) {
       const entry = JSON.parse(event.data) as ILogEntry;
       this.entries.set([...this.entries.value, entry].slice(-KEPT));
     }

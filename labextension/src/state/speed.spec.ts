@@ -3,7 +3,9 @@ import { Speed } from './speed';
 
 function look(tokens: number, running = 1): IStatus {
   const engine = { tokens_generated: tokens };
-  const loaded = [{ identifier: 'smollm2', running, engine } as ILoaded];
+  const loaded = [
+    { identifier: 'smollm2', running, engine } as Partial<ILoaded>
+  ];
   return { loaded } as unknown as IStatus;
 }
 

@@ -16,7 +16,7 @@ export class Speed {
     this._rates = new Map();
     for (const { identifier, engine, running } of status.loaded) {
       const tokens = engine?.tokens_generated;
-      if (tokens === undefined) {
+      if (typeof tokens !== 'number') {
         continue;
       }
       samples.set(identifier, { tokens, at });

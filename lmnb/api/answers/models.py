@@ -163,9 +163,52 @@ class ModelUnload(TypedDict):
     instance_id: str
 
 
+class LoadedStatus(TypedDict):
+    """An instance. Times in seconds since 1970."""
+
+    identifier: str
+    model: str
+    state: Literal["IDLE", "PROCESSINGPROMPT", "GENERATING"]
+    size_bytes: int
+    context_length: int
+    parallel: int
+    pid: int | None
+    memory_bytes: int | None
+    loaded_at: float
+    last_used: float
+    running: int
+    waiting: int
+    ttl: float | None
+    jit: bool
+    config: Object
+    needs_reload: bool
+    """It was set otherwise since."""
+    engine: Object | None
+    """What its process counts; null: it did not answer."""
+
+
+class Gpu(TypedDict):
+    name: str
+    description: str
+    memory_total_bytes: int
+    memory_free_bytes: int
+    shared_memory: bool
+
+
+class Machine(TypedDict):
+    """As far as models may use it: within the limits of a container and of JupyterHub."""
+
+    cpu_count: int | None
+    memory_total_bytes: int
+    memory_available_bytes: int
+    gpus: list[Gpu]
+    gpus_reason: str | None
+    """Why none is used."""
+
+
 class Status(TypedDict):
     version: str
     uptime_seconds: float
     base_url: str
-    loaded: list[Object]
-    machine: Object
+    loaded: list[LoadedStatus]
+    machine: Machine

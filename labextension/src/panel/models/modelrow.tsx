@@ -41,17 +41,19 @@ export function ModelRow(props: { model: IModel }): JSX.Element {
           icon={settingsIcon}
           action={() => showSettings(!settings)}
         />
-        <Button
-          label={trans.__('Delete')}
-          about={model.key}
-          icon={deleteIcon}
-          action={async () => {
-            if (await sure(model, trans)) {
-              await lmnb.models.remove(model.key);
-            }
-          }}
-          failed={setFailure}
-        />
+        {model.details.deletable && (
+          <Button
+            label={trans.__('Delete')}
+            about={model.key}
+            icon={deleteIcon}
+            action={async () => {
+              if (await sure(model, trans)) {
+                await lmnb.models.remove(model.key);
+              }
+            }}
+            failed={setFailure}
+          />
+        )}
         {!loading && !loaded && (
           <Button
             label={trans.__('Load')}
