@@ -30,16 +30,16 @@ def obtain(
     what = f"{repo} {quantization or ''}".rstrip()
     what += f" ({size(found.get('size_bytes'))})"
     if agrees is None:
-        raise ModelNotFound(f"{missing.message} `%lms get {name}` downloads {what}.")
+        raise ModelNotFound(f"{missing.message} `{screen.program} get {name}` downloads {what}.")
     why = f" ({'; '.join(found['why'])})" if found.get("why") and not found.get("certain") else ""
     if not agrees(f"{name} is not on this machine. Download {what}{why}?"):
         raise ModelNotFound(f"{missing.message} It was not downloaded.")
     progress = screen.progress(f"Downloading {what}")
     try:
         job = downloads.start(client, repo, quantization)
-        downloads.follow(client, job, lambda job: progress.move(downloads.share(job)))
+        job = downloads.follow(client, job, lambda job: progress.move(downloads.share(job)))
     except BaseException:
         progress.failed()
         raise
     progress.done(f"{what} is downloaded.")
-    return f"{repo}@{quantization.lower()}" if quantization else str(repo)
+    return str(job.get("key") or repo)

@@ -195,7 +195,8 @@ class Hub(Handler):
 
     def get(self, what: str) -> None:
         self.stub.missing.clear()
-        self.finish({"job_id": "job_1", "status": "completed", "total_size_bytes": 98})
+        size = {"total_size_bytes": 98, "downloaded_bytes": 98}
+        self.finish({"job_id": "job_1", "status": "completed", "key": "tiny-q4", **size})
 
 
 class Count(Handler):

@@ -15,7 +15,7 @@ def test_a_model_of_the_hub_is_fetched_after_a_question(kernel: Kernel, stub: St
     ]
     downloads = [body for body in stub.bodies if "quantization" in body]
     assert downloads == [{"model": "acme/tiny-GGUF", "quantization": "Q4_K_M"}]
-    assert stub.chats[-1]["model"] == "acme/tiny-GGUF@q4_k_m"
+    assert stub.chats[-1]["model"] == "tiny-q4"
 
 
 def test_a_model_of_the_hub_that_is_not_wanted_is_not_fetched(
