@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.api.conftest import Api
+from tests.until import until
 
 
 async def test_what_happens_comes_as_named_events_and_ends_with_the_server(api: Api) -> None:
@@ -25,8 +26,4 @@ async def test_a_listener_that_left_is_forgotten(api: Api) -> None:
     async with api.client.stream("GET", "/api/v1/events") as response:
         await anext(response.aiter_lines())
         assert len(api.services.notices) == 1
-    for _ in range(500):
-        if not len(api.services.notices):
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("It still listens.")
+    await until(lambda: not len(api.services.notices))

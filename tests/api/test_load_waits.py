@@ -14,6 +14,7 @@ import pytest
 from lmnb.engine.options import LoadOptions
 from lmnb.errors import LoadFailed
 from tests.api.conftest import KEY, Api
+from tests.until import until
 
 USER = [{"role": "user", "content": "Hi"}]
 ROUTES: dict[str, dict[str, Any]] = {
@@ -104,10 +105,7 @@ async def test_a_client_that_leaves_during_the_load_is_waited_for_by_nobody(
     async with stream(api, "/v1/chat/completions", n=2) as (_, lines):
         await anext(lines)
         assert api.services.activity.running == 1
-    for _ in range(500):
-        if not api.services.activity.running:
-            break
-        await asyncio.sleep(0.01)
+    await until(lambda: not api.services.activity.running)
     gate.set()
     model = await api.services.manager.get(api.model)
     assert (model.in_flight, api.engine.requests) == (0, [])

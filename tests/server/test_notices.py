@@ -11,6 +11,7 @@ import pytest
 from lmnb.server.extension import LMNBApp
 from lmnb.server.forwarding import SCHEMA_ID, Forwarding
 from lmnb.service.notices import Notices
+from tests.until import until
 
 MODEL = "smollm2-135m-instruct"
 
@@ -44,8 +45,7 @@ async def test_listening_keeps_no_server_awake_and_ends_with_it(
     jp_serverapp: Any, jp_fetch: Any, app: LMNBApp
 ) -> None:
     listening = asyncio.ensure_future(jp_fetch("lmnb", "api", "v1", "events"))
-    while not len(app.services.notices):  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
+    await until(lambda: len(app.services.notices))
     assert app.current_activity() is None
     assert "lmnb" not in jp_serverapp.web_app.settings["last_activity_times"]
     await app.stop_extension()

@@ -108,7 +108,7 @@ def test_a_signal_ends_it_in_mid_stream_with_its_engines(
         with httpx.stream(
             "POST", server.url + "v1/completions", json={**body, "ignore_eos": True}, timeout=30
         ) as response:
-            next(response.iter_lines())
+            next(line for line in response.iter_lines() if line.startswith("data"))
             pid = httpx.get(server.url + "api/v1/status").json()["loaded"][0]["pid"]
             assert server.stop(number) == 0
         assert "Traceback" not in server.log

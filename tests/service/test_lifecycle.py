@@ -16,6 +16,7 @@ from lmnb.errors import (
     ServiceClosed,
 )
 from lmnb.service.settings import settings_key
+from tests.until import until
 
 
 class Guard:
@@ -151,7 +152,10 @@ async def test_what_is_left_open_is_settled_before_the_load(guarded):
 async def test_too_many_may_not_wait_for_a_load(make, factory):
     manager = make(defaults=LoadOptions(slots=1, queue_limit=2))
     factory.gate = asyncio.Event()
-    waiting = [await begun(manager.get("alpha")) for _ in range(3)]
+    joined = []
+    gets = [manager.get("alpha", progress=joined.append) for _ in range(3)]
+    waiting = [asyncio.ensure_future(get) for get in gets]
+    await until(lambda: len(joined) == 3)
     with pytest.raises(QueueFull) as caught:
         await manager.get("alpha")
     assert caught.value.retry_after is not None
@@ -160,8 +164,11 @@ async def test_too_many_may_not_wait_for_a_load(make, factory):
 
 
 async def test_loads_are_done_one_after_the_other(manager, factory):
-    factory.gate = asyncio.Event()
-    first, second = [await begun(manager.load(name)) for name in ("alpha", "beta")]
+    factory.gate, joined = asyncio.Event(), []
+    loads = [manager.load(name, progress=joined.append) for name in ("alpha", "beta")]
+    first, second = map(asyncio.ensure_future, loads)
+    await until(lambda: len(joined) == 2)
+    await asyncio.sleep(0)
     assert factory.begun == 1
     factory.gate.set()
     await asyncio.gather(first, second)
@@ -235,7 +242,8 @@ async def test_a_short_name_unloads_the_one_instance_it_can_mean(manager, factor
     await manager.unload("alpha.gguf")
     assert ids(manager) == []
     factory.gate = asyncio.Event()
-    loading = await begun(manager.load("alpha", identifier="mine"))
+    loading = asyncio.ensure_future(manager.load("alpha", identifier="mine"))
+    await until(lambda: factory.begun == 2)
     await manager.unload("ALPHA")
     with pytest.raises(ServiceClosed):
         await loading

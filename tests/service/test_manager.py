@@ -6,6 +6,7 @@ import pytest
 
 from lmnb.engine.options import LoadOptions
 from lmnb.errors import InvalidRequest, LoadFailed, ModelInUse, ModelNotFound, ServiceClosed
+from tests.until import until
 
 
 def test_concurrent_first_requests_share_one_load(manager, factory):
@@ -70,9 +71,9 @@ def test_progress_reaches_those_who_joined_late(manager, factory):
         factory.gate = asyncio.Event()
         seen = []
         first = asyncio.ensure_future(manager.load("alpha"))
-        await asyncio.sleep(0.05)
+        await until(lambda: factory.begun)
         second = asyncio.ensure_future(manager.load("alpha", progress=seen.append))
-        await asyncio.sleep(0.05)
+        await until(lambda: seen)
         factory.gate.set()
         await asyncio.gather(first, second)
         return seen
@@ -155,7 +156,7 @@ def test_an_identifier_that_is_being_loaded_otherwise_is_in_use(manager, factory
     async def main():
         factory.gate = asyncio.Event()
         loading = asyncio.ensure_future(manager.load("alpha", identifier="mine"))
-        await asyncio.sleep(0.05)
+        await until(lambda: factory.begun)
         with pytest.raises(ModelInUse, match="being loaded"):
             await manager.load("beta", identifier="mine")
         joined = asyncio.ensure_future(manager.load("alpha", identifier="mine"))
@@ -224,7 +225,7 @@ def test_unloading_what_is_still_loading_cancels_it(manager, factory):
     async def main():
         factory.gate = asyncio.Event()
         loading = asyncio.ensure_future(manager.get("alpha"))
-        await asyncio.sleep(0.05)
+        await until(lambda: factory.begun)
         await manager.unload("alpha")
         with pytest.raises(ServiceClosed):
             await loading
@@ -265,14 +266,6 @@ def test_closing_ends_engines_and_loads_and_starts_no_more(manager, factory):
                 await wanted
 
     asyncio.run(main())
-
-
-async def until(condition):
-    for _ in range(200):
-        if condition():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not happen")
 
 
 def test_a_model_loaded_on_request_goes_when_its_time_is_over(manager):
