@@ -58,15 +58,17 @@ def test_from_the_hub_to_a_conversation_that_stays(page: Page, lab: Lab, picture
     expect(models).to_contain_text("bartowski")
     downloaded = models.locator("option", has_text="bartowski").inner_text()
     models.select_option(downloaded)
+    page.wait_for_timeout(1000)  # its settings arrive
+    expect(page.get_by_text("looking at")).to_be_hidden()
     needed = page.get_by_role("img", name=re.compile("needed"))
     before = needed.get_attribute("aria-label")
     sliders = page.get_by_role("slider")
-    expect(page.locator(".noUi-target").first).to_have_attribute(
-        "disabled", "true"
-    )  # there is no GPU here, and it says so
+    # There is no GPU here, and it says so.
+    expect(page.locator(".noUi-target").first).to_have_attribute("disabled", "true")
     expect(page.get_by_text("without support for GPUs")).to_be_visible()
     sliders.nth(1).focus()
-    page.keyboard.press("End")
+    page.keyboard.press("ArrowRight")
+    expect(sliders.nth(1)).to_have_attribute("aria-valuenow", "4352.0")
     expect(needed).not_to_have_attribute("aria-label", before or "")
     button(page, "Load").click()
     expect(page.get_by_text("is loaded, in")).to_be_visible(timeout=LOAD_MS)
@@ -98,6 +100,9 @@ def talk(page: Page, model: str, pictures: Path) -> None:
     expect(chat.get_by_title("Stop the answer (Escape)")).to_be_visible()
     chat.get_by_title("Stop the answer (Escape)").click()
     expect(chat.locator(".lmnb-assistant footer")).to_contain_text("2 of 2")
+    chat.get_by_text("System message and sampling").click()
+    chat.get_by_label("Longest answer, tokens").fill("24")
+    chat.get_by_label("Longest answer, tokens").press("Tab")
     chat.get_by_title("Edit and send again").click()
     chat.get_by_label("Edit the message").fill("Write a poem of one line.")
     page.keyboard.press("Enter")

@@ -19,6 +19,7 @@ from lmnb.notebook.choice import choose_model
 from lmnb.notebook.exchange import Exchange, Question
 from lmnb.notebook.reply import Reply
 from lmnb.notebook.widgets.cells import to_cells
+from lmnb.notebook.widgets.closing import close_parts
 from lmnb.notebook.widgets.kept import Kept
 from lmnb.notebook.widgets.loop import Loop, loop
 from lmnb.notebook.widgets.rendering import to_html
@@ -101,6 +102,7 @@ class Chat(Kept, anywidget.AnyWidget):
     def close(self) -> None:
         """End what runs, and give the browser's side up."""
         self.stop()
+        close_parts(self)
         super().close()
 
     # -- what the person does -----------------------------------------------------------------

@@ -8,19 +8,20 @@ from contextlib import aclosing
 from html import escape
 from typing import Any
 
-from ipywidgets import HTML, Button, GridBox, HBox, Layout, SelectMultiple, Textarea
+from ipywidgets import HTML, Button, GridBox, HBox, SelectMultiple, Textarea
 
 from lmnb.errors import InvalidRequest, LmnbError
 from lmnb.notebook.compare import Comparison
 from lmnb.notebook.exchange import Exchange, Question
 from lmnb.notebook.reply import Reply
+from lmnb.notebook.widgets.closing import close_parts
 from lmnb.notebook.widgets.loop import Loop, loop
 from lmnb.notebook.widgets.panel import Panel, quiet
 from lmnb.notebook.widgets.rendering import to_html
 from lmnb.notebook.wire import Progress
 
 INTERVAL = 0.1
-WIDE = Layout(width="100%")
+WIDE = {"width": "100%"}
 
 
 class Compare(Panel):
@@ -42,7 +43,7 @@ class Compare(Panel):
         )
         self.ask_all = Button(description="Ask all", tooltip="Ask them all", button_style="primary")
         self.stop = Button(description="Stop", tooltip="Stop the answers", disabled=True)
-        self.columns = GridBox()
+        self.columns = GridBox(layout={"grid_gap": "1rem"})
         self._running: Any = None
         self.ask_all.on_click(lambda _: self.start())
         self.stop.on_click(lambda _: self._running and self._running.cancel())
@@ -77,11 +78,11 @@ class Compare(Panel):
         self.replies = Comparison()
         columns = {model: _column(model) for model in models}
         for former in self.columns.children:
+            close_parts(former)
             former.close()
         self.columns.children = tuple(columns.values())
-        self.columns.layout = Layout(
-            grid_template_columns=f"repeat({len(models)}, minmax(0, 1fr))", grid_gap="1rem"
-        )
+        columns_of = f"repeat({len(models)}, minmax(0, 1fr))"
+        self.columns.layout.grid_template_columns = columns_of
         self.ask_all.disabled, self.stop.disabled = True, False
         try:
             # One after the other would be fairer to each; together is what a person waits for.

@@ -11,7 +11,6 @@ from ipywidgets import (
     Checkbox,
     Dropdown,
     IntSlider,
-    Layout,
     ToggleButtons,
     VBox,
     Widget,
@@ -20,7 +19,7 @@ from ipywidgets import (
 from lmnb.notebook.load_options import CACHE_TYPES
 from lmnb.notebook.widgets.panel import quiet
 
-WIDE = Layout(width="34rem", max_width="100%")
+WIDE = {"width": "34rem", "max_width": "100%"}
 NAMES = {"description_width": "11rem"}
 FLASH = (("automatic", None), ("on", True), ("off", False))
 NO_GPU = "No GPU that lmnb was built for: every layer runs on the processor."

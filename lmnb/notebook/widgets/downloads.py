@@ -6,10 +6,11 @@ import asyncio
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ipywidgets import HTML, Button, FloatProgress, HBox, Layout, VBox
+from ipywidgets import HTML, Button, FloatProgress, HBox, VBox
 
 from lmnb.notebook.tables import duration, size
 from lmnb.notebook.transport import PATIENT
+from lmnb.notebook.widgets.closing import close_parts
 from lmnb.notebook.widgets.panel import quiet
 
 if TYPE_CHECKING:
@@ -81,14 +82,14 @@ class Row(HBox):
 
     def __init__(self, job: Job, downloads: Downloads) -> None:
         name = job.get("model") or job["job_id"]
-        self.bar = FloatProgress(min=0, max=1, layout=Layout(width="12rem"))
+        self.bar = FloatProgress(min=0, max=1, layout={"width": "12rem"})
         self.text = HTML()
         self.hold = _button("Pause", f"Pause the download of {name}")
         self.cancel = _button("Cancel", f"Cancel the download of {name}")
         self._name, self._verb = name, "pause"
         self.hold.on_click(lambda _: downloads.begin(self._verb, job["job_id"]))
         self.cancel.on_click(lambda _: downloads.begin("cancel", job["job_id"]))
-        wrap = Layout(flex_flow="row wrap", align_items="center")
+        wrap = {"flex_flow": "row wrap", "align_items": "center"}
         super().__init__([self.bar, self.hold, self.cancel, self.text], layout=wrap)
 
     def show(self, job: Job) -> None:
@@ -109,8 +110,7 @@ class Row(HBox):
 
     def close(self) -> None:
         """Give its parts up, too."""
-        for part in self.children:
-            part.close()
+        close_parts(self)
         super().close()
 
 
@@ -130,4 +130,4 @@ def _news(job: Job, state: str) -> str:
 
 
 def _button(name: str, tooltip: str) -> Button:
-    return Button(description=name, tooltip=tooltip, layout=Layout(width="auto"))
+    return Button(description=name, tooltip=tooltip, layout={"width": "auto"})

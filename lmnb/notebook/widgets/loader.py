@@ -6,7 +6,7 @@ import asyncio
 from html import escape
 from typing import Any
 
-from ipywidgets import HTML, Accordion, Button, Dropdown, FloatProgress, HBox, Layout
+from ipywidgets import HTML, Accordion, Button, Dropdown, FloatProgress, HBox
 
 from lmnb.notebook.transport import PATIENT
 from lmnb.notebook.widgets.bars import arithmetic, bars, summary
@@ -31,7 +31,7 @@ class Loader(Panel):
         self.unload = _button("Unload", "Unload it and give its memory back")
         self.save = _button("Save as this model's defaults", "Used whenever this model is loaded")
         self.reset = _button("Forget the saved ones", "Load this model as lmnb decides")
-        self.progress = FloatProgress(min=0, max=1, layout=Layout(width="34rem", display="none"))
+        self.progress = FloatProgress(min=0, max=1, layout={"width": "34rem", "display": "none"})
         self.estimate: dict[str, Any] = {}
         self._models: dict[str, Model] = {}
         self._asked = 0
@@ -93,6 +93,7 @@ class Loader(Panel):
         self._enable()
 
     async def _settings(self, model: str) -> None:
+        self.say(f"looking at {model} …")
         answer = await self.ask("GET", f"api/v1/models/settings/{model}")
         estimate = await self._ask_estimate({"model": model})
         longest = self._models[model].get("max_context_length") or 4096
@@ -104,6 +105,7 @@ class Loader(Panel):
         self.reset.disabled = not answer["settings"]
         self._enable()
         self._show(estimate)
+        self.say("")
 
     async def _estimate(self, delay: float) -> None:
         """Of many movements, the last one counts."""
@@ -169,7 +171,7 @@ class Loader(Panel):
         self.unload.disabled = not (model and model.get("loaded_instances"))
 
 
-_WRAP = Layout(flex_flow="row wrap")
+_WRAP = {"flex_flow": "row wrap"}
 
 
 def _known(config: dict[str, Any]) -> dict[str, Any]:
@@ -177,6 +179,4 @@ def _known(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _button(name: str, tooltip: str, style: str = "") -> Button:
-    return Button(
-        description=name, tooltip=tooltip, button_style=style, layout=Layout(width="auto")
-    )
+    return Button(description=name, tooltip=tooltip, button_style=style, layout={"width": "auto"})

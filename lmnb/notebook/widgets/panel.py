@@ -10,6 +10,7 @@ from typing import Any
 from ipywidgets import HTML, VBox, Widget
 
 from lmnb.errors import LmnbError
+from lmnb.notebook.widgets.closing import close_parts
 from lmnb.notebook.widgets.kept import Kept
 from lmnb.notebook.widgets.loop import Loop, loop
 
@@ -69,8 +70,7 @@ class Panel(Kept, VBox):
         """End what runs, and give every part up."""
         for task in list(self._tasks):
             task.cancel()
-        for part in _parts(self):
-            part.close()
+        close_parts(self)
         super().close()
 
     async def _watched(self, work: Coroutine[Any, Any, Any]) -> None:
@@ -82,11 +82,6 @@ class Panel(Kept, VBox):
         except Exception as error:  # nobody else waits for this task
             self.complain(f"The widget failed: {type(error).__name__}: {error}")
             raise
-
-
-def _parts(box: Any) -> list[Widget]:
-    children = list(getattr(box, "children", ()))
-    return [part for child in children for part in (*_parts(child), child)]
 
 
 def quiet(text: str) -> str:

@@ -6,11 +6,12 @@ from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
-from ipywidgets import HTML, Button, Checkbox, Dropdown, HBox, Layout, Text, VBox
+from ipywidgets import HTML, Button, Checkbox, Dropdown, HBox, Text, VBox
 
 from lmnb.notebook.tables import size
 from lmnb.notebook.transport import PATIENT
 from lmnb.notebook.widgets.bars import FITS, badge
+from lmnb.notebook.widgets.closing import close_parts
 from lmnb.notebook.widgets.downloads import Downloads
 from lmnb.notebook.widgets.loop import Loop, loop
 from lmnb.notebook.widgets.panel import Panel, quiet
@@ -21,7 +22,7 @@ SORTS = (
     ("trending", "trending"),
     ("newest", "updated"),
 )
-WRAP = Layout(flex_flow="row wrap", align_items="center")
+WRAP = {"flex_flow": "row wrap", "align_items": "center"}
 
 
 class Search(Panel):
@@ -35,7 +36,7 @@ class Search(Panel):
         self.sort = Dropdown(options=SORTS, description="Order")
         self.fitting = Checkbox(value=True, description="Only what fits", indent=False)
         self.go = Button(description="Search", tooltip="Search the Hub", button_style="primary")
-        self.more = Button(description="More", layout=Layout(display="none"))
+        self.more = Button(description="More", layout={"display": "none"})
         self.results = VBox()
         self.downloads = Downloads(self)
         self.found: list[dict[str, Any]] = []
@@ -123,7 +124,7 @@ class Found(VBox):
             options=[(_offer(v), at) for at, v in enumerate(variants)],
             description="Quantisation",
             style={"description_width": "6rem"},
-            layout=Layout(width="26rem"),
+            layout={"width": "26rem"},
         )
         self.badge = HTML()
         self.get = Button(description="Download", tooltip=f"Download {one['id']}")
@@ -137,12 +138,11 @@ class Found(VBox):
             lambda _: search.fetch(one["id"], self._variants[self.choice.value]["quantization"])
         )
         row = HBox([self.choice, self.badge, self.get], layout=WRAP)
-        super().__init__([HTML(_headline(one)), row], layout=Layout(margin="8px 0 0 0"))
+        super().__init__([HTML(_headline(one)), row], layout={"margin": "8px 0 0 0"})
 
     def close(self) -> None:
         """Give its parts up, too."""
-        for part in (self.choice, self.badge, self.get, *self.children):
-            part.close()
+        close_parts(self)
         super().close()
 
     def _chosen(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from ipywidgets import Tab, VBox
 
 from lmnb.notebook.widgets.chat import Chat
+from lmnb.notebook.widgets.closing import close_parts
 from lmnb.notebook.widgets.compare import Compare
 from lmnb.notebook.widgets.kept import Kept
 from lmnb.notebook.widgets.loader import Loader
@@ -46,7 +47,7 @@ class Studio(Kept, VBox):
         """Give every page up."""
         for page in self._pages.values():
             page.close()
-        self.tabs.close()
+        close_parts(self)
         super().close()
 
     def _turned(self) -> None:

@@ -6,7 +6,7 @@ import math
 from html import escape
 from typing import Any
 
-from ipywidgets import HTML, BoundedFloatText, Button, Dropdown, HBox, IntSlider, Layout, Textarea
+from ipywidgets import HTML, BoundedFloatText, Button, Dropdown, HBox, IntSlider, Textarea
 
 from lmnb.errors import InvalidRequest
 from lmnb.notebook.transport import PATIENT
@@ -14,7 +14,7 @@ from lmnb.notebook.values import markdown_table
 from lmnb.notebook.widgets.loop import Loop, loop
 from lmnb.notebook.widgets.panel import Panel, quiet
 
-WIDE = Layout(width="100%")
+WIDE = {"width": "100%"}
 STYLE = """<style>
 .lmnb-token { border-bottom: 3px solid; cursor: help; display: inline-block; position: relative;
   white-space: pre; }
@@ -46,7 +46,7 @@ class Tokens(Panel):
         )
         self.longest = IntSlider(value=max_tokens, min=1, max=400, description="Tokens")
         self.go = Button(description="Ask", tooltip="Ask, and look closely", button_style="primary")
-        self.view = HTML(layout=Layout(overflow="visible"))
+        self.view = HTML(layout={"overflow": "visible"})
         self.go.on_click(lambda _: self.start())
         self.fill(
             self.choice, self.prompt, HBox([self.temperature, self.longest, self.go]), self.view
