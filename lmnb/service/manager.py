@@ -217,7 +217,7 @@ class ModelManager:
         Raises ModelNotFound when nothing of that name is loaded, ModelInUse after `wait` seconds,
         InvalidRequest where the model has several instances.
         """
-        identifier = await self._identifier(name)
+        identifier = await self._targets.present(name)
         model = self._instances.get(identifier)
         if not self._loads.cancel(identifier) and model is not None:
             await self._unloader.unload(
@@ -260,20 +260,3 @@ class ModelManager:
 
     async def _evict(self, model: LoadedModel) -> None:
         await self._unloader.unload(model, "evicted")
-
-    async def _identifier(self, name: str) -> str:
-        """Of what is loaded, or being loaded, under that name."""
-        present = [model.id for model in self._instances]
-        present += [target.identifier for target in self._loads.targets()]
-        if name in present:
-            return name
-        own: list[str] = []
-        with contextlib.suppress(ModelNotFound, InvalidRequest):
-            own = self._targets.identifiers(await self.find(name))
-        if len(own) == 1:
-            return own[0]
-        if own:
-            names = ", ".join(f"'{one}'" for one in own)
-            raise InvalidRequest(f"'{name}' is loaded as {names}. Which?", param="instance_id")
-        names = ", ".join(f"'{one}'" for one in present) or "nothing"
-        raise ModelNotFound(f"No model '{name}' is loaded. Loaded: {names}.", param="instance_id")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from lmnb.engine.options import LoadOptions
-from lmnb.errors import ModelInUse
+from lmnb.errors import InvalidRequest, ModelInUse, ModelNotFound
 from lmnb.models.identifiers import free_identifier
 from lmnb.models.store import ModelRecord
 from lmnb.service.instances import Instances, Target, is_own_name
@@ -80,11 +81,31 @@ class Targets:
                 return replace(wanted, identifier=model.id)
         return replace(wanted, identifier=self._free(record))
 
-    def identifiers(self, record: ModelRecord) -> list[str]:
-        """Of a model's instances, loaded and loading; only the first where its own id is one."""
-        models = [one.id for one in self._instances if one.record.path == record.path]
-        present = models + [one.identifier for one in self._loading(record)]
-        return [record.id] if record.id in present else present
+    async def present(self, name: str) -> str:
+        """The identifier of what is loaded, or being loaded, under that name.
+
+        Raises ModelNotFound, and InvalidRequest where a model has several instances.
+        """
+        targets = [model.target for model in self._instances] + [*self._loads.targets()]
+        identifiers = {target.identifier: target for target in targets}
+        if name in identifiers:
+            return name
+        own: list[str] = []
+        with suppress(ModelNotFound, InvalidRequest):
+            record = await self._find(name)
+            if record.id in identifiers:
+                return record.id
+            own = [id for id, one in identifiers.items() if one.record.path == record.path]
+        if len(own) == 1:
+            return own[0]
+        if own:
+            raise InvalidRequest(
+                f"'{name}' is loaded as {_listed(own)}. Which?", param="instance_id"
+            )
+        raise ModelNotFound(
+            f"No model '{name}' is loaded. Loaded: {_listed(identifiers) or 'nothing'}.",
+            param="instance_id",
+        )
 
     def _free(self, record: ModelRecord) -> str:
         """A name for a further instance."""
@@ -132,3 +153,7 @@ class Targets:
 def _is(target: Target, wanted: Target, anyhow: bool) -> bool:
     """The same file, loaded the same way."""
     return target.record.path == wanted.record.path and (anyhow or target.options == wanted.options)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
