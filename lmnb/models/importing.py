@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from lmnb.errors import InvalidRequest
+from lmnb.models.facts import Facts
 from lmnb.models.gguf import RUNNABLE, model_info
 from lmnb.models.header import read_header
-from lmnb.models.names import files_of, shard_of
+from lmnb.models.index import take_index
+from lmnb.models.names import files_of, name_of, shard_of
+from lmnb.models.roots import Root
 
 __all__ = ["Mode", "import_files"]
 
@@ -21,7 +24,8 @@ _FOLDER = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
 def import_files(source: Path, folder: Path, *, mode: Mode, name: str | None) -> Path:
-    """Returns where the first file is now. Importing the same file again changes nothing.
+    """Returns where the first file is now. Importing the same file again changes nothing. The
+    projector that lies beside a model comes with it.
 
     Raises InvalidRequest; then nothing was changed, but for a copy or move that failed half-way.
     """
@@ -41,6 +45,11 @@ def import_files(source: Path, folder: Path, *, mode: Mode, name: str | None) ->
     kind = model_info([read_header(file) for file in sources]).kind
     if kind not in RUNNABLE:
         raise InvalidRequest(f"{source.name} is no model that can be run: {kind}", param="path")
+    projector = _projector_of(source)
+    if projector is not None:
+        # In a folder of its own: elsewhere it would lie beside other models too.
+        sources = (*sources, projector)
+        name = name or name_of(PurePosixPath(source.name)).model
     target_folder = folder / name if name else folder
     targets = [target_folder / file.name for file in sources]
     for file, target in zip(sources, targets, strict=True):
@@ -54,10 +63,20 @@ def import_files(source: Path, folder: Path, *, mode: Mode, name: str | None) ->
         target_folder.mkdir(parents=True, exist_ok=True)
         for file, target in zip(sources, targets, strict=True):
             if not target.exists():
-                _place(file, target, mode)
+                # Other models beside it may need the projector.
+                _place(file, target, "copy" if file == projector and mode == "move" else mode)
     except OSError as error:
         raise InvalidRequest(f"could not {mode} {source}: {error.strerror or error}") from error
     return targets[0]
+
+
+def _projector_of(source: Path) -> Path | None:
+    """What the model sees or hears with, if it lies in the same folder."""
+    files = sorted(source.parent.glob("*.gguf"))
+    if not any("mmproj" in file.name.lower() for file in files):
+        return None
+    records = take_index(map(Root, files), Facts()).records
+    return next((one.projector for one in records if one.path.samefile(source)), None)
 
 
 def _place(source: Path, target: Path, mode: Mode) -> None:

@@ -58,3 +58,18 @@ def test_adapters_are_told_apart(tmp_path: Path) -> None:
     models = store(tmp_path)
     assert [part.path for part in models.adapters()] == [adapter]
     assert [record.id for record in models.list()] == ["m"]
+
+
+def test_a_projector_is_imported_with_its_model(tmp_path: Path) -> None:
+    model = put(tmp_path / "downloads/m-Q4_0.gguf")
+    put(tmp_path / "downloads/mmproj-F16.gguf", "clip", metadata=SEES)
+    models = ModelStore([], import_dir=tmp_path / "own")
+    put(tmp_path / "own/other-Q4_0.gguf", values=128)
+    record = models.import_file(model)
+    assert record.id == "m"
+    assert record.projector == tmp_path / "own/m/mmproj-F16.gguf"
+    assert record.vision
+    assert models.find("other").projector is None
+    models.remove("m")
+    assert not (tmp_path / "own/m").exists()
+    assert model.exists()
