@@ -22,18 +22,19 @@ def obtain(
 
     Raises ModelNotFound, saying what to do, where it is not wanted or not to be had.
     """
+    here = missing.message.rstrip(".") + "."
     try:
         found = client.json("POST", "api/v1/models/resolve", {"model": name})
     except LmnbError as error:
-        raise ModelNotFound(f"{missing.message} On the Hub: {error.message}") from error
+        raise ModelNotFound(f"{here} On the Hub: {error.message}") from error
     repo, quantization = found["repo"], found.get("quantization")
     what = f"{repo} {quantization or ''}".rstrip()
     what += f" ({size(found.get('size_bytes'))})"
     if agrees is None:
-        raise ModelNotFound(f"{missing.message} `{screen.program} get {name}` downloads {what}.")
+        raise ModelNotFound(f"{here} `{screen.program} get {name}` downloads {what}.")
     why = f" ({'; '.join(found['why'])})" if found.get("why") and not found.get("certain") else ""
     if not agrees(f"{name} is not on this machine. Download {what}{why}?"):
-        raise ModelNotFound(f"{missing.message} It was not downloaded.")
+        raise ModelNotFound(f"{here} It was not downloaded.")
     progress = screen.progress(f"Downloading {what}")
     try:
         job = downloads.start(client, repo, quantization)

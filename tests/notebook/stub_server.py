@@ -89,6 +89,7 @@ class StubServer:
             ("/api/v1/(models|status)", Facts),
             ("/api/v1/models/(load|unload|import)", Manage),
             ("/api/v1/models/(resolve|download|estimate)", Hub),
+            ("/api/v1/models/(tiny)", OneModel),
             ("/api/v1/models/(download)/status/job_1", Hub),
             ("/v1/chat/completions/(input_tokens)", Count),
             ("/v1/(tokenize)", Count),
@@ -161,6 +162,11 @@ class Facts(Handler):
         memory = {"memory_total_bytes": 8e9, "memory_available_bytes": 4e9}
         machine = {"cpu_count": 2, "gpus": [], **memory}
         self.finish({"version": "0", "uptime_seconds": 61.0, "loaded": loaded, "machine": machine})
+
+
+class OneModel(Handler):
+    def get(self, key: str) -> None:
+        self.finish(next(entry for entry in self.stub.models if entry["key"] == key))
 
 
 class Manage(Handler):

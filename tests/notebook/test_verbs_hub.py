@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lmnb.errors import InvalidRequest, LmnbError
+from lmnb.errors import InvalidRequest, LmnbError, ModelNotFound
 from lmnb.notebook import downloads
 from lmnb.notebook.options import UsageMistake
 from lmnb.notebook.turn import Interrupted
@@ -36,7 +36,8 @@ RUNNING = {
     "total_size_bytes": 98_000_000,
     "bytes_per_second": 1_000_000,
 }
-DONE = {**RUNNING, "status": "completed", "downloaded_bytes": 98_000_000}
+KEY = "acme/tiny"
+DONE = {**RUNNING, "status": "completed", "downloaded_bytes": 98_000_000, "key": KEY}
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +68,7 @@ def test_get_says_what_it_chose_and_why_and_follows_it(
     assert "acme/tiny-GGUF@q4_k_m (98.00 MB): exact name; Q4_K_M is the best" in screen.text
     assert screen.shares == [0.5, 0.5]
     assert screen.details[0] == "49.00 MB / 98.00 MB, 1.00 MB/s"
-    assert "`lmnb load acme/tiny-GGUF@q4_k_m` loads it." in screen.text
+    assert "`lmnb load acme/tiny` loads it." in screen.text
     chosen = {"model": "acme/tiny-GGUF", "quantization": "Q4_K_M", "revision": "abc"}
     assert asked(client, DOWNLOAD) == [chosen]
 
@@ -147,6 +148,27 @@ def test_a_failed_download_fails_the_verb_with_its_reason(
     client.answers[STATUS] = {**RUNNING, "status": "failed", "error": {"message": "disk full"}}
     with pytest.raises(LmnbError, match="disk full"):
         run("get tiny", client, screen)
+
+
+def test_a_load_of_what_is_not_here_offers_to_fetch_it(
+    client: ScriptedClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads = list[str]()
+
+    def load(model: str, options: Any, progress: Any) -> dict[str, Any]:
+        loads.append(model)
+        if len(loads) == 1:
+            raise ModelNotFound("There is no model 'tiny' here.")
+        return {"instance_id": model, "load_time_seconds": 1.0}
+
+    monkeypatch.setattr(client, "load", load)
+    person = ScriptedPerson(agrees=True)
+    run("load tiny", client, RecordingScreen(person))
+    assert "Download acme/tiny-GGUF Q4_K_M" in person.questions[0]
+    assert loads == ["tiny", KEY]
+    loads.clear()
+    with pytest.raises(ModelNotFound, match="`lmnb get tiny` downloads acme/tiny-GGUF Q4_K_M"):
+        run("load tiny", client, RecordingScreen())
 
 
 def test_progress_says_speed_and_time_left() -> None:

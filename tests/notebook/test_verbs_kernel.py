@@ -12,7 +12,7 @@ def test_get_shows_its_choice_and_one_place_of_progress(kernel: Kernel, stub: St
     assert "acme/tiny-GGUF@q4_k_m (98.00 MB)" in ran.stream()
     assert ran.text() == "acme/tiny-GGUF@q4_k_m is downloaded: 98 B, checked."
     assert any("░" in shown for shown in ran.history), "there was a bar before"
-    assert "`%lms load acme/tiny-GGUF@q4_k_m` loads it." in ran.stream()
+    assert "`%lms load tiny-q4` loads it." in ran.stream()
 
 
 def test_a_cell_that_takes_no_input_is_not_asked(kernel: Kernel) -> None:

@@ -7,13 +7,14 @@ from argparse import Namespace
 from contextlib import suppress
 from typing import Any
 
-from lmnb.errors import LmnbError
+from lmnb.errors import LmnbError, ModelNotFound
 from lmnb.notebook.chat_options import SAMPLING_OPTIONS, sampling
 from lmnb.notebook.choice import choose_model, loaded_ids
 from lmnb.notebook.client import Client
 from lmnb.notebook.conversation import Conversation
 from lmnb.notebook.display import TerminalView, View
 from lmnb.notebook.exchange import Exchange, Question
+from lmnb.notebook.obtain import obtain
 from lmnb.notebook.options import count, option
 from lmnb.notebook.reply import Reply
 from lmnb.notebook.screen import Screen
@@ -59,7 +60,17 @@ class TerminalChat:
         self._conversation = Conversation()
 
     def ask(self, prompt: str) -> None:
-        """Stream the answer. Raises Interrupted, LmnbError."""
+        """Stream the answer; of a model that is not here after a question and a download. Raises
+        Interrupted, LmnbError."""
+        try:
+            self._ask(prompt)
+        except ModelNotFound as missing:
+            person = self._screen.person
+            agrees = person.agrees if person.is_there else None
+            self._model = obtain(self._client, self._model, missing, agrees, self._screen)
+            self._ask(prompt)
+
+    def _ask(self, prompt: str) -> None:
         if self._model not in loaded_ids(self._client.models()):
             self._screen.say(f"loading {self._model} …")
         message = {"role": "user", "content": prompt}

@@ -110,18 +110,21 @@ def get(client: Client, screen: Screen, arguments: Namespace) -> None:
     why = f": {'; '.join(found['why'])}" if found["why"] else ""
     screen.say(f"↓ {what}{why}")
     job = downloads.start(client, _wish(found), found.get("quantization"), found.get("revision"))
-    load = f"`{screen.program} load {_name(found)}` loads it."
     if job.get("status") == "already_downloaded":
-        screen.say(f"It is on this machine already. {load}")
+        screen.say(f"It is on this machine already. {_how_to_load(screen, job, found)}")
         return
     if arguments.background:
         screen.say(f"It is job {job['job_id']}. `{screen.program} downloads` shows how it goes.")
         return
-    _watch(client, screen, job, _name(found))
-    screen.say(load)
+    job = _watch(client, screen, job, _name(found))
+    screen.say(_how_to_load(screen, job, found))
 
 
-def _watch(client: Client, screen: Screen, job: downloads.Job, name: str) -> None:
+def _how_to_load(screen: Screen, job: downloads.Job, found: Found) -> str:
+    return f"`{screen.program} load {job.get('key') or _name(found)}` loads it."
+
+
+def _watch(client: Client, screen: Screen, job: downloads.Job, name: str) -> downloads.Job:
     """Follow a download to its end. An interrupt leaves it to the server, and says so."""
     progress = screen.progress(f"Downloading {name}")
     try:
@@ -138,6 +141,7 @@ def _watch(client: Client, screen: Screen, job: downloads.Job, name: str) -> Non
         progress.failed()
         raise
     progress.done(f"{name} is downloaded: {size(done.get('total_size_bytes'))}, checked.")
+    return done
 
 
 def _resolve(client: Client, name: str, arguments: Namespace) -> Found:

@@ -11,6 +11,7 @@ from typing import Any
 from lmnb.errors import InvalidRequest, ModelNotFound
 from lmnb.notebook.client import Client
 from lmnb.notebook.load_options import LOAD_OPTIONS, MODEL_OPTIONS, given
+from lmnb.notebook.obtain import obtain
 from lmnb.notebook.options import Option, UsageMistake, option
 from lmnb.notebook.screen import Screen
 from lmnb.notebook.tables import UNKNOWN, JsonDict, JsonList, Table, duration, size
@@ -27,26 +28,36 @@ FITS = {
 
 
 def load(client: Client, screen: Screen, arguments: Namespace) -> Any:
-    """Load a model, with a progress bar."""
+    """Load a model, with a progress bar; one that is not here after a question and a download."""
     if arguments.estimate_only:
         return estimate(client, screen, arguments)
     if arguments.json or arguments.detailed:
         raise UsageMistake("--json and --detailed go with --estimate-only.")
-    began = time.monotonic()
-    progress = screen.progress(f"Loading {arguments.model}")
+    options = _asked(arguments, LOAD_OPTIONS)
     try:
-        answer = client.load(arguments.model, _asked(arguments, LOAD_OPTIONS), progress.move)
+        _load(client, screen, arguments.model, options)
+    except ModelNotFound as missing:
+        agrees = screen.person.agrees if screen.person.is_there else None
+        name = obtain(client, arguments.model, missing, agrees, screen)
+        _load(client, screen, name, options)
+    return None
+
+
+def _load(client: Client, screen: Screen, model: str, options: dict[str, Any]) -> None:
+    began = time.monotonic()
+    progress = screen.progress(f"Loading {model}")
+    try:
+        answer = client.load(model, options, progress.move)
     except BaseException:
         progress.failed()
         raise
     seconds = answer.get("load_time_seconds") or time.monotonic() - began
-    identifier = answer.get("instance_id") or arguments.model
+    identifier = answer.get("instance_id") or model
     config = answer.get("load_config") or {}
     context, slots = config.get("context_length"), config.get("slots") or config.get("parallel")
     details = [f"context {context:,}" if context else "", f"{slots} parallel" if slots else ""]
     tail = ", ".join(detail for detail in details if detail)
     progress.done(f"{identifier} is loaded ({seconds:.1f} s{', ' + tail if tail else ''}).")
-    return None
 
 
 def _asked(arguments: Namespace, options: Sequence[Option]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
-from lmnb.errors import InvalidRequest, ModelNotFound, NotFound
+from lmnb.errors import InvalidRequest, NotFound
 from lmnb.notebook.client import Client
 from lmnb.notebook.options import option
 from lmnb.notebook.screen import Screen
@@ -152,12 +152,8 @@ def import_file(client: Client, screen: Screen, arguments: Namespace) -> None:
 
 def rm(client: Client, screen: Screen, arguments: Namespace) -> Any:
     """Delete a model's files, after a question."""
-    try:
-        model = find(client, arguments.model)
-    except ModelNotFound:  # the server knows more names than a list of keys
-        model = {"key": arguments.model}
-    known = model.get("size_bytes")
-    what = f"{model['key']} ({size(known)})" if known else model["key"]
+    model = find(client, arguments.model)
+    what = f"{model['key']} ({size(model.get('size_bytes'))})"
     if not arguments.yes:
         if not screen.person.is_there:
             raise InvalidRequest(f"Nobody can be asked here. `--yes` deletes {what}.")
