@@ -50,7 +50,8 @@ class Schema:
             schema = adapter.json_schema()
         except (PydanticUserError, TypeError, NameError, RecursionError) as error:
             raise InvalidRequest(f"{kind!r} has no JSON schema: {error}") from error
-        return cls(_name(getattr(kind, "__name__", None)), schema, adapter.validate_json)
+        name = _name(getattr(kind, "__name__", None))
+        return cls(name, _without(schema, "uniqueItems"), adapter.validate_json)
 
     @property
     def response_format(self) -> dict[str, Any]:
@@ -69,6 +70,18 @@ class Schema:
                     "tokens (`max_tokens`), or the model more context."
                 ) from error
             raise InvalidAnswer(f"The answer is no valid {self.name}: {error}") from error
+
+
+def _without(schema: Any, keyword: str) -> Any:
+    """A set's items differ once it is a set: no grammar can hold a model to that before."""
+    if isinstance(schema, list):
+        return [_without(each, keyword) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: _without(value, keyword) for key, value in schema.items()}
+    if kept.get(keyword) is True:
+        del kept[keyword]
+    return kept
 
 
 def _from_text(text: str) -> dict[str, Any]:

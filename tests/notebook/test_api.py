@@ -61,6 +61,8 @@ def test_a_schema_gives_a_value(stub: StubServer) -> None:
     assert chat("Who?", schema=Person).value == Person("Alice", 31)
     stub.answer = ["[1, 2]"]
     assert chat("Which?", schema=list[int]).value == [1, 2]
+    assert chat("Which?", schema=set[int]).value == {1, 2}
+    assert "uniqueItems" not in str(stub.chats[-1]["response_format"])  # no grammar can say it
     stub.answer = ['{"name": "Al', {"finish_reason": "length"}]
     with pytest.raises(InvalidAnswer, match="cut off") as failed:
         chat("Who?", schema=Person)
