@@ -5,22 +5,40 @@
 | `mlp`     | `llama`   | 16 tokens, each seen by those after it (LLaVA)                   |
 | `gemma3`  | `gemma3`  | 16 tokens that see each other                                    |
 | `qwen2vl` | `qwen2vl` | as many tokens as its size asks for, at positions in rows        |
+| `idefics3`| `smolvlm` | cut into tiles, each with tokens around it that say which it is  |
+
+`smolvlm` is the tiny `llama` with the tokens that such a projector puts around tiles.
 """
 
 from __future__ import annotations
 
 import struct
+import unittest.mock
 import zlib
 from pathlib import Path
 
 import gguf
 import numpy as np
 
-from tests.synthetic import WIDTH
+from tests.synthetic import CONTROL, WIDTH, write_model
 
 SIZE, PATCH = 32, 8
 INNER, FORWARD, HEADS, LAYERS = 32, 64, 2, 2
-PROJECTORS = {"llama": "mlp", "gemma3": "gemma3", "qwen2vl": "qwen2vl_merger"}
+PROJECTORS = {
+    "llama": "mlp",
+    "gemma3": "gemma3",
+    "qwen2vl": "qwen2vl_merger",
+    "smolvlm": "idefics3",
+}
+MARKS = ("\n\n", "<fake_token_around_image>", "<global-img>", "<row_1_col_1>", "<row_1_col_2>")
+
+
+def write_seeing_model(path: Path, architecture: str) -> Path:
+    """The text model for the projector of that name."""
+    if architecture != "smolvlm":
+        return write_model(path, architecture)
+    with unittest.mock.patch("tests.synthetic.CONTROL", (*CONTROL, *MARKS)):
+        return write_model(path, "llama")
 
 
 def write_projector(path: Path, architecture: str) -> Path:
@@ -77,6 +95,10 @@ class _Tensors:
             self._writer.add_uint32("clip.vision.projector.scale_factor", 2)
             self._random_tensor("mm.input_projection.weight", 1.5, INNER, WIDTH)
             self._tensor("mm.soft_emb_norm.weight", np.ones(INNER))
+        elif kind == "idefics3":
+            self._writer.add_uint32("clip.vision.projector.scale_factor", 2)
+            self._writer.add_uint32("clip.vision.preproc_image_size", 2 * SIZE)
+            self._random_tensor("mm.model.fc.weight", 0.3, WIDTH, INNER * 4)
         else:
             self._linear("mm.0", WIDTH, INNER * 4)
             self._linear("mm.2", WIDTH, WIDTH)

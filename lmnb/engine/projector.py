@@ -131,7 +131,12 @@ class Projector:
             count = ctypes.c_size_t()
             tokens = mtmd.mtmd_input_chunk_get_tokens_text(chunk, ctypes.byref(count))
             assert tokens is not None
-            return as_tokens(tokens[: count.value])
+            found = as_tokens(tokens[: count.value])
+            if found.min(initial=0) < 0:
+                raise InvalidRequest(
+                    "The projector is for another model: it needs tokens that this one has not."
+                )
+            return found
         digest = picture + number.to_bytes(4, "big")
         own = mtmd.mtmd_input_chunk_copy(chunk)
         glance = Glance(

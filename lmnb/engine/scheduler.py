@@ -277,6 +277,8 @@ class Scheduler:
         """The step was abandoned half-way: it is done again, with the threads there are now."""
         for sequence, _, _ in scheduled:
             assert sequence.lane is not None
+            if sequence.looking is not None:  # half a picture cannot be cut off
+                sequence.computed -= sequence.looking[0]
             if not self.context.cut(sequence.lane, self._position(sequence)):
                 sequence.computed = 0
 

@@ -14,9 +14,16 @@ import numpy as np
 import pytest
 from llama_cpp import mtmd_cpp as mtmd
 
+from lmnb.engine.events import Failed
 from lmnb.engine.options import EngineRequest, Span
 from lmnb.engine.runner import Runner
-from tests.synthetic_vision import PROJECTORS, picture, png, write_projector
+from tests.synthetic_vision import (
+    PROJECTORS,
+    picture,
+    png,
+    write_projector,
+    write_seeing_model,
+)
 
 from .driver import GREEDY, Reply, load, run, submit, words
 
@@ -25,27 +32,29 @@ ANSWER = "<|im_end|>\n<|im_start|>assistant\n"
 MODES = [(name, unified) for name in PROJECTORS for unified in (True, False)]
 
 
-@pytest.fixture(scope="module")
-def seeing(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    folder = tmp_path_factory.mktemp("projectors")
+Seeing = Callable[..., Runner]
 
-    def seeing(architecture: str) -> str:
-        path = folder / f"mmproj-{architecture}.gguf"
-        return str(path if path.exists() else write_projector(path, architecture))
+
+@pytest.fixture(scope="module")
+def seeing(tmp_path_factory: pytest.TempPathFactory) -> Seeing:
+    """Loads the tiny model of that architecture, with its projector."""
+    folder = tmp_path_factory.mktemp("seeing")
+
+    def seeing(architecture: str, **options: object) -> Runner:
+        model, projector = (folder / f"{kind}-{architecture}.gguf" for kind in ("tiny", "mmproj"))
+        if not model.exists():
+            write_seeing_model(model, architecture)
+            write_projector(projector, architecture)
+        return load(model, projector=str(projector), **options)
 
     return seeing
 
 
 @pytest.fixture(params=MODES, ids=[f"{name}-{'unified' if u else 'separate'}" for name, u in MODES])
-def runner(
-    request: pytest.FixtureRequest,
-    tiny_model: Callable[[str], Path],
-    seeing: Callable[[str], str],
-) -> Iterator[Runner]:
+def runner(request: pytest.FixtureRequest, seeing: Seeing) -> Iterator[Runner]:
     architecture, unified = request.param
-    runner = load(
-        tiny_model(architecture),
-        projector=seeing(architecture),
+    runner = seeing(
+        architecture,
         slots=3,
         context_length=512,
         kv_unified=unified,
@@ -259,8 +268,8 @@ BAD = {
 
 
 @pytest.fixture(scope="module")
-def sturdy(tiny_model: Callable[[str], Path], seeing: Callable[[str], str]) -> Iterator[Runner]:
-    runner = load(tiny_model("llama"), projector=seeing("llama"), context_length=256)
+def sturdy(seeing: Seeing) -> Iterator[Runner]:
+    runner = seeing("llama", context_length=256)
     yield runner
     runner.close()
 
@@ -275,23 +284,45 @@ def test_what_is_no_picture_is_one_requests_error(sturdy: Runner, name: str) -> 
 @pytest.mark.parametrize("architecture", PROJECTORS)
 @pytest.mark.parametrize("size", [(1, 1), (2, 300), (1000, 7), (333, 1000)])
 def test_pictures_of_every_shape_are_seen_or_refused(
-    tiny_model: Callable[[str], Path],
-    seeing: Callable[[str], str],
-    architecture: str,
-    size: tuple[int, int],
+    seeing: Seeing, architecture: str, size: tuple[int, int]
 ) -> None:
-    runner = load(
-        tiny_model(architecture), projector=seeing(architecture), context_length=2048, slots=1
-    )
+    runner = seeing(architecture, context_length=2048, slots=1)
     (reply,) = run(runner, ask(QUESTION, picture(1, *size), ANSWER))
-    assert reply.finished.completion_tokens == 1
+    if isinstance(reply.end, Failed):
+        assert reply.end.kind == "InvalidImage"
+    assert run(runner, look(1))[0].finished.completion_tokens == 1
     runner.close()
 
 
-def test_a_picture_that_is_too_long_for_the_context_is_refused(
-    tiny_model: Callable[[str], Path], seeing: Callable[[str], str]
-) -> None:
-    runner = load(tiny_model("qwen2vl"), projector=seeing("qwen2vl"), context_length=256)
+@pytest.mark.parametrize("architecture", ["llama", "qwen2vl"])
+def test_a_large_picture_is_read_in_parts_beside_others(seeing: Seeing, architecture: str) -> None:
+    whole = seeing(architecture, context_length=512, flash_attention=False)
+    parts = seeing(architecture, context_length=512, flash_attention=False, micro_batch_size=6)
+    wanted = ask(QUESTION, picture(1, 96, 96), ANSWER, max_tokens=4)
+    expected = cold(whole, wanted)
+    beside, reply = run(parts, ask(words(40), max_tokens=60), wanted)
+    assert beside.finished.completion_tokens
+    assert_same(reply, expected)
+    replies = submit(parts, look(2))
+    while not any(reply.prefills for reply in replies.values()):
+        for event in parts.step():
+            replies[event.id].take(event)
+    parts.cancel(next(iter(replies)))
+    assert_same(run(parts, look(2))[0], cold(whole, look(2)))
+    whole.close()
+    parts.close()
+
+
+def test_a_picture_that_must_be_seen_at_once_needs_room_for_it(seeing: Seeing) -> None:
+    runner = seeing("gemma3", context_length=256, micro_batch_size=8)
+    (reply,) = run(runner, look(1))
+    assert reply.end.kind == "InvalidRequest"  # type: ignore[union-attr]
+    assert "micro_batch_size" in reply.end.message  # type: ignore[union-attr]
+    runner.close()
+
+
+def test_a_picture_that_is_too_long_for_the_context_is_refused(seeing: Seeing) -> None:
+    runner = seeing("qwen2vl", context_length=256)
     (reply,) = run(runner, ask(QUESTION, picture(1, 600, 600), ANSWER))
     assert reply.end.kind == "ContextLengthExceeded"  # type: ignore[union-attr]
     runner.close()
