@@ -17,6 +17,7 @@ from tests.labextension.lab import ROOT
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 PANEL = "share/jupyter/labextensions/lmnb-labextension"
 NO_NODE = {"PATH": ""}
+SERVER_EXTENSIONS = "jupyter_server.extension.serverextension"
 
 
 def run(
@@ -68,10 +69,10 @@ def environment(folder: Path) -> Path:
 def assert_extensions_are_ok(venv: Path) -> None:
     """To Jupyter in that environment, which borrows its dependencies from this one."""
     python, borrowed = venv / "bin" / "python", sysconfig.get_path("purelib")
-    labs = succeed("jupyter", "labextension", "list", python=python, PYTHONPATH=borrowed)
+    labs = succeed("jupyterlab.labextensions", "list", python=python, PYTHONPATH=borrowed)
     assert "lmnb-labextension" in labs
     assert "OK" in labs.partition("lmnb-labextension")[2].splitlines()[0]
-    servers = succeed("jupyter", "server", "extension", "list", python=python, PYTHONPATH=borrowed)
+    servers = succeed(SERVER_EXTENSIONS, "list", python=python, PYTHONPATH=borrowed)
     assert "OK" in servers.partition("Validating lmnb")[2].splitlines()[1]
 
 
