@@ -19,6 +19,13 @@ INSTRUCTIONS: dict[str, str] = {
 """What a message ends with, so that the answer is of that kind. JSON is held to by grammar."""
 
 
+POLICY = (
+    '<meta http-equiv="Content-Security-Policy" '
+    "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">"
+)
+"""Before a model's page: it may fetch nothing, not even the address of an image."""
+
+
 def to_markdown(text: str, format: Format) -> str:
     """The answer's text as Markdown that can do no harm."""
     if format == "markdown":
@@ -36,13 +43,13 @@ def to_markdown(text: str, format: Format) -> str:
 def more(text: str, format: Format, facts: str = "") -> dict[str, str]:
     """Representations beyond Markdown and plain text.
 
-    A page that a model wrote runs in a frame of its own, which can reach neither the notebook nor
-    its server.
+    A page that a model wrote stands in a frame of its own: without scripts, away from the notebook
+    and its server, and with no way to fetch an address.
     """
     if format == "math":
         return {"text/latex": f"$$\n{formula(text)}\n$$"}
     if format == "html":
-        page = escape(code_of(text)[1])
+        page = escape(POLICY + code_of(text)[1])
         frame = (
             f'<iframe sandbox="" srcdoc="{page}" width="100%" height="400" '
             'style="border:1px solid #8884;background:#fff" title="The answer"></iframe>'

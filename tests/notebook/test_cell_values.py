@@ -210,7 +210,9 @@ def test_an_answer_is_shown_as_asked(
     assert ran.text("text/markdown").startswith(shown)
     if form == "html":
         html = ran.text("text/html")
-        assert html.startswith('<iframe sandbox="" srcdoc="&lt;p onclick=&#x27;x()&#x27;&gt;hi')
+        assert html.startswith('<iframe sandbox="" srcdoc="&lt;meta http-equiv=&quot;Content-')
+        assert "default-src &#x27;none&#x27;" in html
+        assert "&lt;p onclick=&#x27;x()&#x27;&gt;hi&lt;/p&gt;" in html
     if form == "math":
         assert ran.text("text/latex") == "$$\nE = mc^2\n$$"
     if form == "json":
