@@ -4,6 +4,7 @@ import { cells } from './plugins/cells';
 import { commands } from './plugins/commands';
 import { completion } from './plugins/completion';
 import { files } from './plugins/files';
+import { insertCells } from './plugins/insertcells';
 import { launcher } from './plugins/launcher';
 import { panel } from './plugins/panel';
 import { running } from './plugins/running';
@@ -20,6 +21,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   files,
   launcher,
   cells,
+  insertCells,
   completion
 ];
 
