@@ -50,9 +50,6 @@ function Row(props: { download: IDownload }): JSX.Element {
       failed={setFailure}
     />
   );
-  const retry = async (): Promise<void> => {
-    await lmnb.downloads.start(model ?? '', download.quantization ?? null);
-  };
   return (
     <li className="jp-lmnb-row">
       <div className="jp-lmnb-name">{name}</div>
@@ -67,14 +64,7 @@ function Row(props: { download: IDownload }): JSX.Element {
           button(trans.__('Pause'), 'pause')}
         {state === 'paused' && button(trans.__('Resume'), 'resume')}
         {isOngoing(download) && button(trans.__('Cancel'), 'cancel')}
-        {state === 'failed' && model && (
-          <Button
-            label={trans.__('Retry')}
-            about={name}
-            action={retry}
-            failed={setFailure}
-          />
-        )}
+        {state === 'failed' && button(trans.__('Retry'), 'resume')}
         {state === 'completed' && key && (
           <Button
             label={trans.__('Load')}

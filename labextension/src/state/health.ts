@@ -2,11 +2,12 @@ import { Poll } from '@lumino/polling';
 
 import { Client } from '../api/client';
 import { messageOf } from '../api/errors';
-import { IStatus } from '../api/types';
+import { ILoaded, IStatus } from '../api/types';
 import { Observable } from './observable';
 import { Speed } from './speed';
 
-const IDLE_MS = 10_000;
+const IDLE_MS = 15_000;
+const LOADED_MS = 4_000;
 const BUSY_MS = 1_500;
 const RETRY_MS = 30_000;
 
@@ -37,9 +38,8 @@ export class Health {
           this.lost.set(messageOf(error));
           throw error;
         }
-        const busy = this.status.value?.loaded.some(one => one.running > 0);
         this._poll.frequency = {
-          interval: busy ? BUSY_MS : IDLE_MS,
+          interval: pace(this.status.value?.loaded ?? []),
           backoff: true,
           max: RETRY_MS
         };
@@ -62,4 +62,12 @@ export class Health {
   }
 
   private _poll: Poll;
+}
+
+/** Milliseconds until the next look: often only while there is something to see. */
+function pace(loaded: readonly ILoaded[]): number {
+  if (loaded.length === 0) {
+    return IDLE_MS;
+  }
+  return loaded.some(one => one.running > 0) ? BUSY_MS : LOADED_MS;
 }
