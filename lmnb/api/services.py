@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from tornado.ioloop import PeriodicCallback
 
-from lmnb.models.hub import Hub
+from lmnb.models.hub.hub import Hub
 from lmnb.service.catalogue import Catalogue
 from lmnb.service.database import Database
-from lmnb.service.downloads import Downloads, most_at_once
+from lmnb.service.downloads.downloads import Downloads, most_at_once
 from lmnb.service.estimates import Estimates
 from lmnb.service.keys import Keys
 from lmnb.service.listener import ListenerControl
@@ -26,7 +26,7 @@ from lmnb.service.settings import Settings
 
 if TYPE_CHECKING:
     from lmnb.api.openai.responses.background import Background
-    from lmnb.models.store import ModelStore
+    from lmnb.models.store.store import ModelStore
     from lmnb.service.generation import Generations
     from lmnb.service.manager import ModelManager
 

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from lmnb.models.hub.variants import Variant
 from lmnb.models.memory.need import Machine
 from lmnb.models.quant_names import BALANCE, balance, weight_bits
-from lmnb.models.variants import Variant
 
 __all__ = ["ANY", "Fit", "Memory", "fit", "needed", "parameters_of", "recommended"]
 

@@ -25,7 +25,7 @@ class Call:
         except ValueError:
             values = None
         if not isinstance(values, dict):
-            return f"{self.name}({self.arguments})"
+            return f"{self.name}({' '.join(self.arguments.split())})"
         written = (f"{key}={json.dumps(v, ensure_ascii=False)}" for key, v in values.items())
         return f"{self.name}({', '.join(written)})"
 

@@ -63,7 +63,7 @@ SAMPLING_OPTIONS = (
 CELL_OPTIONS = (
     option("-m", "--model", completes="model", metavar="NAME", help="a name, here or on the Hub"),
     option("-s", "--system", metavar="TEXT", help="system message, kept until `%%lms reset`"),
-    option("--compare", completes="model", metavar="A,B", help="ask several models, side by side"),
+    option("--compare", completes="models", metavar="A,B", help="ask several models, side by side"),
     option(
         "--schema",
         completes="schema",

@@ -9,7 +9,7 @@ from lmnb.errors import InvalidRequest
 from lmnb.notebook import export
 from lmnb.notebook.cell import Chat
 from lmnb.notebook.client import Client
-from lmnb.notebook.exchange import texts
+from lmnb.notebook.conversation import texts
 from lmnb.notebook.fix import SYSTEM, Failure, LastFailure, correction
 from lmnb.notebook.options import count, option
 from lmnb.notebook.screen import Screen

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
-from lmnb.errors import InvalidAnswer, LmnbError
+from lmnb.errors import LmnbError
 from lmnb.notebook import background
 from lmnb.notebook.async_client import AsyncClient
 from lmnb.notebook.discovery import Connection
@@ -33,7 +33,7 @@ class Comparison(dict[str, Reply]):
 
     def to_markdown(self) -> str:
         """A table with a column for each model."""
-        texts = [escape(reply.text.strip()).replace("\n", "<br>") for reply in self.values()]
+        texts = [_inline(reply.text.strip()) for reply in self.values()]
         facts = [f"<sub>{escape(_facts(reply))}</sub>" for reply in self.values()]
         return table(list(self), [texts, facts])
 
@@ -99,13 +99,19 @@ def compare(
         raise next(iter(failures.values()))
     result = so_far("failed")
     for model, exchange in exchanges.items():
-        result[model].notes = (failures[model].message,) if model in failures else ()
         try:
-            result[model].value = exchange.result().value
-        except InvalidAnswer as error:
+            if model in failures:
+                raise failures[model]
+            result[model] = exchange.result()
+        except LmnbError as error:
             result[model].notes = (error.message,)
     show(result)
     return result
+
+
+def _inline(text: str) -> str:
+    """Text as one line of a table. An image becomes a link: nothing is fetched from a page."""
+    return escape(text).replace("![", "&#33;[").replace("\n", "<br>")
 
 
 def _facts(reply: Reply) -> str:

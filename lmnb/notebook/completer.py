@@ -87,12 +87,9 @@ def candidates(
     if not (match := _LINE.match(line)):
         return None
     *before, word = re.split(r"\s+", match[2])
-    if match[1] == "%%":
-        found = _option_words(CELL_OPTIONS, before, word, names)
-        if before and (kind := kind_after(before[-1], CELL_OPTIONS)) in FITTING:
-            found = _of_notebook(kind, word, variables())
-    else:
+    if match[1] == "%":
         return following(before, word, verbs, names)
+    found = _cell_words(before, word, names, variables)
     return sorted({each for each in found if each.startswith(word)})
 
 
@@ -112,17 +109,32 @@ FITTING: dict[str, Callable[[Any], bool]] = {
 """Which of the notebook's values an option can use."""
 
 
-def kind_after(flag: str, options: Sequence[Option]) -> str:
-    """What the value of the option `flag` is."""
-    return next((each.completes for each in options if flag in each.flags and each.is_flag), "")
+def _cell_words(
+    before: list[str],
+    word: str,
+    names: ModelNames,
+    variables: Callable[[], Mapping[str, Any]],
+) -> Iterable[str]:
+    kind = _kind_after(before[-1]) if before else ""
+    if kind == "models":
+        found = [*names.loaded, *names.local]
+    elif kind in FITTING:
+        found = _of_notebook(FITTING[kind], variables())
+    else:
+        return _option_words(CELL_OPTIONS, before, word, names)
+    several = kind in ("models", "function")
+    head = word[: word.rfind(",") + 1] if several else ""
+    return [head + each for each in found]
 
 
-def _of_notebook(kind: str, word: str, variables: Mapping[str, Any]) -> list[str]:
-    """The names of values that fit; `--tools` takes several, after commas."""
-    before = word[: word.rfind(",") + 1] if kind == "function" else ""
-    fits = FITTING[kind]
+def _kind_after(flag: str) -> str:
+    """What the value of a cell's option is."""
+    return next((each.completes for each in CELL_OPTIONS if flag in each.flags), "")
+
+
+def _of_notebook(fits: Callable[[Any], bool], variables: Mapping[str, Any]) -> list[str]:
     return [
-        before + name
+        name
         for name, value in variables.items()
         if not name.startswith("_") and name not in ("In", "Out") and fits(value)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,15 @@ class Conversation:
         count = len(self.turns)
         self.system, self.turns = "", []
         return count
+
+
+def texts(messages: Sequence[Message]) -> Iterator[tuple[str, str]]:
+    """The role and the text of each message; pictures are named, not shown."""
+    for message in messages:
+        content = message.get("content") or ""
+        if not isinstance(content, str):
+            content = "\n".join(part.get("text") or f"[{part['type']}]" for part in content)
+        yield message["role"], content
 
 
 def _system(text: str) -> list[Message]:

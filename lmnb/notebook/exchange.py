@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -166,12 +166,3 @@ class Exchange:
         self._calls[delta.index] = Call(
             delta.id or before.id, before.name + delta.name, before.arguments + delta.arguments
         )
-
-
-def texts(messages: Sequence[Message]) -> Iterator[tuple[str, str]]:
-    """The role and the text of each message; pictures are named, not shown."""
-    for message in messages:
-        content = message.get("content") or ""
-        if not isinstance(content, str):
-            content = "\n".join(part.get("text") or f"[{part['type']}]" for part in content)
-        yield message["role"], content

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lmnb.errors import InvalidRequest
-from lmnb.notebook.conversation import Conversation, Exchanged
-from lmnb.notebook.exchange import texts
+from lmnb.notebook.conversation import Conversation, Exchanged, texts
 from lmnb.notebook.markdown import fenced
 
 HEADINGS = {"system": "System", "user": "You", "assistant": "Model", "tool": "Tool"}

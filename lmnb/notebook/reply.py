@@ -173,5 +173,5 @@ def _reasoning(text: str, *, is_open: bool = False) -> str:
 def _call(call: Call) -> str:
     head = f"<code>{escape(str(call), quote=False)}</code>{MARKS[call.outcome]}"
     if not call.result:
-        return f"{head}\n"
+        return f"<div>{head}</div>\n"
     return f"<details><summary>{head}</summary>\n\n{fenced(call.result)}\n\n</details>\n"

@@ -15,8 +15,8 @@ from lmnb.engine.limits import check_load
 from lmnb.engine.options import LoadOptions
 from lmnb.errors import InvalidRequest
 from lmnb.models.memory.fit import Guardrail
-from lmnb.models.roots import own_folder
-from lmnb.models.store import ModelStore, default_roots
+from lmnb.models.store.roots import own_folder
+from lmnb.models.store.store import ModelStore, default_roots
 from lmnb.server.jit import JitLoading
 from lmnb.service.database import Database
 from lmnb.service.estimates import Estimates

@@ -25,7 +25,7 @@ from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.notebook import KEYS_SETTING, NotebookHandler
 from lmnb.server.runtime import RuntimeFile
 from lmnb.server.second import SecondListener
-from lmnb.service.downloads import most_at_once
+from lmnb.service.downloads.downloads import most_at_once
 from lmnb.service.mcp.servers import McpMode
 
 __all__ = ["LMNBApp", "main"]

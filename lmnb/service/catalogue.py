@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from lmnb.errors import ModelNotFound
 from lmnb.models.fit import Fit, Memory, fit, needed, parameters_of, recommended
-from lmnb.models.hub import Contents, Hub, HubRepo, HubSearch, Resolution, Variant, contents
-from lmnb.models.hub_access import endpoint
+from lmnb.models.hub.access import endpoint
+from lmnb.models.hub.hub import Contents, Hub, HubRepo, HubSearch, Resolution, Variant, contents
 from lmnb.models.memory.need import Machine
-from lmnb.models.store import ModelRecord, ModelStore
+from lmnb.models.store.store import ModelRecord, ModelStore
 from lmnb.models.wish import parse_wish
 
 __all__ = ["Catalogue", "Entry", "Offer"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from lmnb.errors import ModelInUse
-from lmnb.models.removing import Removal, check_removable
+from lmnb.models.store.removing import Removal, check_removable
 from lmnb.service.manager import ModelManager
 
 __all__ = ["delete_model"]

@@ -16,12 +16,12 @@ import psutil
 from lmnb.engine.options import LoadOptions
 from lmnb.errors import InsufficientMemory, InvalidRequest
 from lmnb.models.fit import Fit
-from lmnb.models.header import read_header
+from lmnb.models.gguf.header import read_header
 from lmnb.models.memory.arithmetic import arithmetic
 from lmnb.models.memory.blueprint import Blueprint, blueprint
 from lmnb.models.memory.fit import PROCESS_BYTES, Guardrail, Load, Rooms
 from lmnb.models.memory.need import Machine, Need
-from lmnb.models.store import ModelRecord
+from lmnb.models.store.store import ModelRecord
 from lmnb.service.guardrail import guardrail_named, refusal
 from lmnb.service.instances import LoadedModel, Target
 from lmnb.service.machine import MachineWatch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lmnb.errors import InvalidRequest
 from lmnb.models.memory.arithmetic import size
 from lmnb.models.memory.fit import GUARDRAILS, Guardrail, Load, required
-from lmnb.models.store import ModelRecord
+from lmnb.models.store.store import ModelRecord
 
 __all__ = ["guardrail_named", "refusal"]
 

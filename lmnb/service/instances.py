@@ -11,7 +11,7 @@ from typing import Any
 
 from lmnb.engine import Engine
 from lmnb.engine.options import LoadOptions
-from lmnb.models.store import ModelRecord
+from lmnb.models.store.store import ModelRecord
 from lmnb.service.prompt import PromptMaker
 
 __all__ = ["Instances", "LoadedModel", "LoadedModels", "Target", "Uses", "is_own_name"]

@@ -14,7 +14,7 @@ from lmnb.engine.limits import check_load
 from lmnb.engine.options import LoadOptions
 from lmnb.errors import InvalidRequest, ModelNotFound, ServiceClosed
 from lmnb.models.identifiers import check_identifier
-from lmnb.models.store import ModelRecord, ModelStore
+from lmnb.models.store.store import ModelRecord, ModelStore
 from lmnb.service.eviction import MemoryGuard, RoomMaker
 from lmnb.service.idle import IdleWatch
 from lmnb.service.instances import Instances, LoadedModel, LoadedModels, Target

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from lmnb.engine.options import LoadOptions
-from lmnb.models.store import ModelRecord
+from lmnb.models.store.store import ModelRecord
 from lmnb.service.database import Database, Schema
 
 __all__ = ["Settings", "settings_key"]

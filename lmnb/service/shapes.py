@@ -6,9 +6,9 @@ import msgspec
 
 from lmnb.engine.options import GpuOffload, LoadOptions
 from lmnb.engine.settling import LANES, longest_text, settled, settled_for_vectors
-from lmnb.models.gguf import ModelInfo
+from lmnb.models.gguf.info import ModelInfo
+from lmnb.models.gguf.quants import TENSOR_TYPES
 from lmnb.models.memory.shape import LoadShape
-from lmnb.models.quants import TENSOR_TYPES
 
 __all__ = ["gpu_layers", "makes_vectors", "settled_for", "shape_of"]
 

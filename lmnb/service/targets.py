@@ -10,7 +10,7 @@ from typing import Any
 from lmnb.engine.options import LoadOptions
 from lmnb.errors import InvalidRequest, ModelInUse, ModelNotFound
 from lmnb.models.identifiers import free_identifier
-from lmnb.models.store import ModelRecord
+from lmnb.models.store.store import ModelRecord
 from lmnb.service.instances import Instances, Target, is_own_name
 from lmnb.service.loads import Loads
 

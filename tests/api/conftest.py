@@ -15,7 +15,7 @@ import pytest
 from tornado.netutil import bind_sockets
 
 from lmnb.api.services import Activity, Services
-from lmnb.models.store import ModelStore
+from lmnb.models.store.store import ModelStore
 from lmnb.server.gate import Gate
 from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.listener import Listener

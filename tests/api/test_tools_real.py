@@ -20,7 +20,7 @@ from tornado.netutil import bind_sockets
 
 from lmnb.api.services import Services
 from lmnb.engine.process import start_engine
-from lmnb.models.store import ModelStore
+from lmnb.models.store.store import ModelStore
 from lmnb.server.gate import Gate
 from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.listener import Listener

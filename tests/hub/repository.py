@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from lmnb.models.header import InvalidGGUF, read_header
+from lmnb.models.gguf.header import InvalidGGUF, read_header
 
 LFS_BYTES = 10_000_000
 """Other files than GGUF are in git itself up to this size."""

@@ -30,13 +30,13 @@ from lmnb.errors import (
     LmnbError,
     ModelNotFound,
 )
-from lmnb.models import part as parts
-from lmnb.models.control import Control, Stopped
-from lmnb.models.download import download
-from lmnb.models.hub_cache import CachedRepo
-from lmnb.models.part import check_space
-from lmnb.models.repository import HubFile
-from lmnb.models.retrying import Patience
+from lmnb.models.download import part as parts
+from lmnb.models.download.cache import CachedRepo
+from lmnb.models.download.control import Control, Stopped
+from lmnb.models.download.file import download
+from lmnb.models.download.part import check_space
+from lmnb.models.download.retrying import Patience
+from lmnb.models.hub.repository import HubFile
 from tests.hub import Fault, StandInHub
 from tests.hub.models import TINY
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lmnb.models.duplicates import Hashes
-from lmnb.models.store import ModelStore
+from lmnb.models.store.duplicates import Hashes
+from lmnb.models.store.store import ModelStore
 from tests.models import raw
 
 

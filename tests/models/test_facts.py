@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lmnb.models import facts
-from lmnb.models.store import ModelStore
+from lmnb.models.store import facts
+from lmnb.models.store.store import ModelStore
 from tests.models import raw
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lmnb.errors import InvalidRequest, PermissionDenied
-from lmnb.models.roots import default_roots
-from lmnb.models.store import ModelStore
+from lmnb.models.store.roots import default_roots
+from lmnb.models.store.store import ModelStore
 from tests.models import raw
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lmnb.models.gguf import ModelInfo, read_model_info
+from lmnb.models.gguf.info import ModelInfo, read_model_info
 from tests.models import raw
 
 

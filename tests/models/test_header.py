@@ -8,8 +8,8 @@ from pathlib import Path
 import gguf
 import pytest
 
-from lmnb.models.header import Array, InvalidGGUF, read_header
-from lmnb.models.quants import FILE_TYPES, TENSOR_TYPES
+from lmnb.models.gguf.header import Array, InvalidGGUF, read_header
+from lmnb.models.gguf.quants import FILE_TYPES, TENSOR_TYPES
 from tests.models import raw
 
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lmnb.models.gguf import model_info
-from lmnb.models.header import InvalidGGUF, read_header
+from lmnb.models.gguf.header import InvalidGGUF, read_header
+from lmnb.models.gguf.info import model_info
 from tests.models import raw
 from tests.synthetic import write_model
 

@@ -17,8 +17,8 @@ from lmnb.errors import (
     ModelNotFound,
     PermissionDenied,
 )
-from lmnb.models import hub_access
-from lmnb.models.hub import Hub, HubSearch, Memory, contents
+from lmnb.models.hub import access as hub_access
+from lmnb.models.hub.hub import Hub, HubSearch, Memory, contents
 from tests.hub import Phantom, Repository, StandInHub
 from tests.hub.models import TINY
 

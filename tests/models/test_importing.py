@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lmnb.errors import InvalidRequest
-from lmnb.models.importing import Mode
-from lmnb.models.store import ModelStore
+from lmnb.models.store.importing import Mode
+from lmnb.models.store.store import ModelStore
 from tests.models import raw
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lmnb.models.header import Array, Header, InvalidGGUF, Value, read_header
+from lmnb.models.gguf.header import Array, Header, InvalidGGUF, Value, read_header
 from lmnb.models.memory.allocator import Node, buffer_size
 from lmnb.models.memory.arithmetic import size
 from lmnb.models.memory.blueprint import blueprint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lmnb.models.store import ModelStore
+from lmnb.models.store.store import ModelStore
 from tests.models import raw
 
 SEES = [raw.entry("clip.has_vision_encoder", raw.BOOL, b"\1")]

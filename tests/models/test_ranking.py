@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lmnb.models.ranking import PUBLISHERS, is_certain, name_words, rank, words
-from lmnb.models.repository import HubFacts, HubRepo
+from lmnb.models.hub.ranking import PUBLISHERS, is_certain, name_words, rank, words
+from lmnb.models.hub.repository import HubFacts, HubRepo
 
 
 def repo(id: str, downloads: int = 100, *, base: str = "", template: str | None = None) -> HubRepo:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lmnb.models.recent import Recent
+from lmnb.models.hub.recent import Recent
 
 
 def test_a_value_is_made_again_when_it_is_too_old() -> None:

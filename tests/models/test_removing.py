@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lmnb.errors import ModelNotFound, PermissionDenied
-from lmnb.models.roots import Root
-from lmnb.models.store import ModelStore
+from lmnb.models.store.roots import Root
+from lmnb.models.store.store import ModelStore
 from tests.models import raw
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lmnb.errors import InvalidRequest, ModelNotFound
-from lmnb.models.store import ModelStore, default_roots
+from lmnb.models.store.store import ModelStore, default_roots
 from tests.models import raw
 
 

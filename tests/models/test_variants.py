@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from lmnb.models.fit import Memory, fit, needed, recommended
+from lmnb.models.hub.repository import HubFile
+from lmnb.models.hub.variants import Contents, contents
 from lmnb.models.quant_names import choose, split_quant
-from lmnb.models.repository import HubFile
-from lmnb.models.variants import Contents, contents
 
 GIB = 1 << 30
 

@@ -72,6 +72,13 @@ def test_a_comparison_of_which_one_fails_says_so_in_its_column(
     assert kernel.run("%%lms --compare a,b\nhi").status == "error"
 
 
+def test_pictures_in_an_answer_are_links_in_every_form(kernel: Kernel, stub: StubServer) -> None:
+    """Whoever shows Markdown would fetch them, and so tell their server what the model knows."""
+    stub.answer = ["```\n![a](http://evil.example/)\n<img src=x>"]
+    markdown = kernel.run("%%lms --compare a,b\nhi").text("text/markdown")
+    assert "![" not in markdown and "<img" not in markdown
+
+
 def test_an_interrupted_comparison_stops_both(kernel: Kernel, stub: StubServer) -> None:
     stub.answer = ["Once upon", 60]
     ran = kernel.run("%%lms --compare a,b\nTell.", interrupt_at="Once upon")
@@ -111,6 +118,7 @@ def test_a_nearly_full_context_is_said_before_it_is_full(kernel: Kernel, stub: S
         ("%%lms --tools wea", ["weather"]),
         ("%%lms --tools weather,clo", ["weather,clock"]),
         ("%%lms --attach fra", ["frame"]),
+        ("%%lms --compare tiny,ti", ["tiny,tiny"]),
         ("%%lms --format ma", ["markdown", "math"]),
         ("%lms exp", ["export"]),
         ("%lms fix --app", ["--apply"]),

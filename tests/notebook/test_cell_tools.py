@@ -147,6 +147,10 @@ def test_a_server_that_calls_for_ever_is_not_followed(kernel: Kernel, stub: Stub
     stub.answer = [call('{"city": "Paris"}'), {"finish_reason": "tool_calls"}]
     assert kernel.run("%%lms --tools weather --yes --max-rounds 2\nGo.").status == "ok"
     assert (len(stub.chats), len(kernel.value("asked"))) == (2, 1)
+    # A line that begins with an inline tag is Markdown; this one is not.
+    assert '<div><code>weather(city="Paris")</code>…</div>' in kernel.run(
+        "from IPython.display import display\ndisplay(_)"
+    ).text("text/markdown")
 
 
 def test_an_interrupted_tool_keeps_what_came(kernel: Kernel, stub: StubServer) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from lmnb.models.store import ModelStore
+from lmnb.models.store.store import ModelStore
 from lmnb.service.database import Database
 from lmnb.service.manager import ModelManager
 from lmnb.service.settings import Settings

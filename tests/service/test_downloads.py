@@ -22,12 +22,13 @@ from lmnb.errors import (
     ModelNotFound,
     NotFound,
 )
-from lmnb.models.hub import Hub
-from lmnb.models.retrying import Patience
-from lmnb.models.scan import scan
-from lmnb.service import download_queue, downloads
+from lmnb.models.download.retrying import Patience
+from lmnb.models.hub.hub import Hub
+from lmnb.models.store.scan import scan
 from lmnb.service.database import Database
-from lmnb.service.downloads import Downloads, most_at_once
+from lmnb.service.downloads import downloads
+from lmnb.service.downloads import queue as download_queue
+from lmnb.service.downloads.downloads import Downloads, most_at_once
 from lmnb.service.notices import Notices
 from tests.hub import Fault, StandInHub
 from tests.hub.models import SMOLLM2, TINY

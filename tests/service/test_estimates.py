@@ -13,7 +13,7 @@ from lmnb.engine.options import LoadOptions, LoraAdapter
 from lmnb.errors import InsufficientMemory, InvalidRequest
 from lmnb.models.memory.fit import PROCESS_BYTES
 from lmnb.models.memory.need import Device, Machine
-from lmnb.models.store import ModelRecord, ModelStore
+from lmnb.models.store.store import ModelRecord, ModelStore
 from lmnb.service.database import Database
 from lmnb.service.estimates import Estimate, Estimates
 from lmnb.service.instances import Target

@@ -6,7 +6,7 @@ import pytest
 
 from lmnb.chat.message import Message
 from lmnb.errors import EngineDied, QueueFull
-from lmnb.models.store import ModelStore
+from lmnb.models.store.store import ModelStore
 from lmnb.service.database import Database
 from lmnb.service.events import Finished, Progress, ReasoningDelta, TextDelta
 from lmnb.service.generation import Generations

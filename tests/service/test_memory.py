@@ -9,7 +9,7 @@ import gguf
 import pytest
 
 from lmnb.engine.options import LoadOptions
-from lmnb.models.header import read_header
+from lmnb.models.gguf.header import read_header
 from lmnb.models.memory.blueprint import Blueprint, blueprint
 from lmnb.models.memory.need import Device, Machine, Need, needs
 from lmnb.service.shapes import shape_of

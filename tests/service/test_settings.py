@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from lmnb.engine.options import LoadOptions, LoraAdapter
-from lmnb.models.store import ModelStore
+from lmnb.models.store.store import ModelStore
 from lmnb.service.database import Database
 from lmnb.service.settings import Settings, settings_key
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing_extensions import TypedDict
 
-from lmnb.service.download_status import DownloadStatus
+from lmnb.service.downloads.status import DownloadStatus
 
 __all__ = ["DownloadList", "DownloadStatus"]
 

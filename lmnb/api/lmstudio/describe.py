@@ -14,8 +14,8 @@ import psutil
 from lmnb._version import __version__
 from lmnb.api.services import Services
 from lmnb.errors import LmnbError
-from lmnb.models.reasoning import reasoning_options
-from lmnb.models.store import ModelRecord
+from lmnb.models.gguf.reasoning import reasoning_options
+from lmnb.models.store.store import ModelRecord
 from lmnb.service.estimates import Estimates
 from lmnb.service.instances import LoadedModel
 from lmnb.service.manager import ModelManager

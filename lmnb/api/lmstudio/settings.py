@@ -13,7 +13,7 @@ from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.body import Body
 from lmnb.api.lmstudio.load_options import asked_options
 from lmnb.engine.limits import check_load
-from lmnb.models.store import ModelRecord
+from lmnb.models.store.store import ModelRecord
 from lmnb.service.settings import settings_key
 
 __all__ = ["SettingsHandler", "SettingsRequest"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from lmnb.models.gguf.quants import TENSOR_TYPES
 from lmnb.models.memory.cache import cache_size, window_cells
 from lmnb.models.memory.fit import PROCESS_BYTES, Load
 from lmnb.models.memory.need import Need
-from lmnb.models.quants import TENSOR_TYPES
 
 __all__ = ["arithmetic", "size"]
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lmnb.models.gguf import ModelInfo, model_info
-from lmnb.models.header import Header, InvalidGGUF, Tensor
+from lmnb.models.gguf.header import Header, InvalidGGUF, Tensor
+from lmnb.models.gguf.info import ModelInfo, model_info
 from lmnb.models.memory.kinds import caching_layers, recurrent_layers, windows
 from lmnb.models.memory.metadata import Metadata
 

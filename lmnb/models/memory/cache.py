@@ -5,9 +5,9 @@ Sources: llama.cpp `src/llama-kv-cache.cpp`, `llama-kv-cache-iswa.cpp`, `llama-m
 
 from __future__ import annotations
 
+from lmnb.models.gguf.quants import TENSOR_TYPES
 from lmnb.models.memory.blueprint import Blueprint, Layer
 from lmnb.models.memory.shape import LoadShape
-from lmnb.models.quants import TENSOR_TYPES
 
 __all__ = ["cache_size", "window_cells"]
 

@@ -5,11 +5,11 @@ Only sizes matter here. Sources: llama.cpp `src/llama-graph.cpp`.
 
 from __future__ import annotations
 
+from lmnb.models.gguf.quants import TENSOR_TYPES
 from lmnb.models.memory.allocator import Node
 from lmnb.models.memory.blueprint import Blueprint, Tensors
 from lmnb.models.memory.cache import window_cells
 from lmnb.models.memory.shape import LoadShape
-from lmnb.models.quants import TENSOR_TYPES
 
 __all__ = ["Graph", "Mask"]
 

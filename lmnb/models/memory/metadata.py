@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lmnb.models.header import Array, Header
+from lmnb.models.gguf.header import Array, Header
 
 __all__ = ["Metadata"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from lmnb.models.header import Tensor
+from lmnb.models.gguf.header import Tensor
 from lmnb.models.memory.blueprint import Blueprint
 
 __all__ = ["HostWeights", "host_weights", "output_size", "repacked_types"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lmnb.models.gguf import counted
-from lmnb.models.hub import Adapter, Candidate, Projector, Resolution
-from lmnb.models.hub_access import endpoint
-from lmnb.models.template_facts import shows_thoughts, shows_tools
+from lmnb.models.gguf.info import counted
+from lmnb.models.gguf.template_facts import shows_thoughts, shows_tools
+from lmnb.models.hub.access import endpoint
+from lmnb.models.hub.hub import Adapter, Candidate, Projector, Resolution
 from lmnb.service.catalogue import Entry, Offer
 
 __all__ = ["entry", "resolution"]

@@ -10,9 +10,9 @@ from pydantic import Field
 from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.lmstudio.catalogue import describe
 from lmnb.api.query import Query, parse_query
-from lmnb.models.hub import HubSearch
-from lmnb.models.hub_access import endpoint as hub
-from lmnb.models.searching import Order
+from lmnb.models.hub.access import endpoint as hub
+from lmnb.models.hub.hub import HubSearch
+from lmnb.models.hub.searching import Order
 from lmnb.models.wish import parse_wish
 
 __all__ = ["RepositoryHandler", "SearchHandler", "SearchQuery"]

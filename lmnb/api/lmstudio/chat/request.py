@@ -13,7 +13,7 @@ from lmnb.api.image import ImageAddress
 from lmnb.api.lmstudio.chat.integrations import Integration
 from lmnb.api.openai.response_format import FormatFields
 from lmnb.api.openai.sampling import INT32, INT64, NO_LIMIT, SamplingFields
-from lmnb.models.reasoning import ReasoningChoice
+from lmnb.models.gguf.reasoning import ReasoningChoice
 
 __all__ = ["NativeChatRequest"]
 

@@ -16,7 +16,7 @@ from lmnb.api.lmstudio.errors import error_json
 from lmnb.api.openai.sampling import thinking_variables, token_limit
 from lmnb.api.services import Services
 from lmnb.errors import InvalidRequest, LmnbError
-from lmnb.models.reasoning import reasoning_options
+from lmnb.models.gguf.reasoning import reasoning_options
 from lmnb.service.instances import LoadedModel, Target
 from lmnb.service.mcp.toolbox import Toolbox, Wanted
 from lmnb.service.request import GenerationRequest

@@ -6,7 +6,7 @@ from typing import Any
 
 from lmnb.api.base import ApiHandler, endpoint
 from lmnb.errors import ModelNotFound
-from lmnb.models.store import ModelRecord
+from lmnb.models.store.store import ModelRecord
 
 __all__ = ["NativeModelHandler", "NativeModelsHandler"]
 

@@ -1,0 +1,1 @@
+"""Fetching files of the Hub into the Hugging Face cache."""
