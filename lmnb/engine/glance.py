@@ -28,6 +28,9 @@ class Glance:
     handle: Any
     """mtmd's own object."""
 
+    def __len__(self) -> int:
+        return self.length
+
     @property
     def tokens(self) -> Tokens:
         tokens = np.full(self.length, 2 * self.key + 1, np.int32)

@@ -6,9 +6,10 @@ import math
 from typing import Any
 
 from lmnb.engine.options import EngineRequest, LoadOptions, Sampling
-from lmnb.errors import InvalidRequest
+from lmnb.errors import InvalidImage, InvalidRequest
 
 MAX_SLOTS = 64
+MAX_IMAGES = 64
 _LARGE = 1e6
 
 _LOAD_RANGES: dict[str, tuple[float, float]] = {
@@ -79,6 +80,8 @@ def check_request(request: EngineRequest) -> None:
         _within("max_tokens", request.max_tokens, 0, 2**31)
     if request.logprobs is not None:
         _within("top_logprobs", request.logprobs, 0, 20)
+    if len(request.images) > MAX_IMAGES:
+        raise InvalidImage(f"A prompt holds at most {MAX_IMAGES} pictures.")
     if len(request.stop) > 64 or any(len(s) > 4096 for s in request.stop):
         raise InvalidRequest("'stop' holds at most 64 strings of 4096 characters.", param="stop")
 

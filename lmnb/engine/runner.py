@@ -37,7 +37,7 @@ from lmnb.engine.sequence import Glances, Sequence
 from lmnb.engine.settling import settled
 from lmnb.engine.threads import ThreadGovernor
 from lmnb.engine.vocab import Tokens
-from lmnb.errors import ContextLengthExceeded, InvalidRequest, LmnbError, QueueFull
+from lmnb.errors import ContextLengthExceeded, EngineError, InvalidRequest, LmnbError, QueueFull
 
 if TYPE_CHECKING:
     from lmnb.engine.projector import Projector
@@ -113,7 +113,16 @@ class Runner:
         """Its pictures, decoded. Takes long. Raises InvalidRequest."""
         if self.projector is None:
             raise InvalidRequest("This model cannot see: it is loaded without a projector.")
-        return [self.projector.look(image) for image in request.images]
+        looked, length = [], 0
+        for image in request.images:
+            looked.append(self.projector.look(image))
+            length += sum(map(len, looked[-1]))
+            if length > self.context.length:  # soon: what is decoded takes memory
+                raise ContextLengthExceeded(
+                    f"This model's context holds {self.context.length} tokens. Your pictures have "
+                    "more. Send fewer, or load the model with a longer context."
+                )
+        return looked
 
     def count(self, request: EngineRequest) -> int:
         """How many tokens its prompt has. Raises InvalidRequest."""
@@ -203,6 +212,8 @@ class Runner:
             looked = looking.result()
         except LmnbError as error:
             return [_failed(id, error)]
+        except MemoryError:
+            return [_failed(id, EngineError("There is not enough memory for the pictures."))]
         return self._begin(id, request, looked)
 
     def _check(self, request: EngineRequest) -> None:

@@ -217,7 +217,8 @@ class Generations:
         """To those who follow what models are sent."""
         if not self.log.hears("input", model.id):
             return
-        text = "".join(span.text for span in prepared.prompt)
+        spans = prepared.prompt
+        text = "".join(span.text if span.image is None else "[image]" for span in spans)
         if prepared.prompt_tokens:
             text = await model.engine.detokenize(prepared.prompt_tokens)
         self.log.write(Prompted(model.id, str(model.record.path), text))

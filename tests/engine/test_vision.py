@@ -328,6 +328,13 @@ def test_a_picture_that_is_too_long_for_the_context_is_refused(seeing: Seeing) -
     runner.close()
 
 
+def test_pictures_are_looked_at_only_as_far_as_there_is_room(sturdy: Runner) -> None:
+    (reply,) = run(sturdy, ask(QUESTION, *[picture(1)] * 40, BAD["half a PNG"], ANSWER))
+    assert reply.end.kind == "ContextLengthExceeded"  # type: ignore[union-attr]
+    (reply,) = run(sturdy, ask(QUESTION, *[picture(1)] * 65, ANSWER))
+    assert "at most 64 pictures" in reply.end.message  # type: ignore[union-attr]
+
+
 def test_a_model_without_eyes_says_so(tiny_model: Callable[[str], Path]) -> None:
     runner = load(tiny_model("llama"), context_length=256)
     (reply,) = run(runner, look(1))
