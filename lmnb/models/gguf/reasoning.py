@@ -11,7 +11,7 @@ from lmnb.models.gguf.info import ModelInfo
 __all__ = ["ReasoningChoice", "ReasoningOptions", "reasoning_options"]
 
 ReasoningChoice = Literal["off", "low", "medium", "high", "on"]
-_SWITCH = re.compile(r"\benable_thinking\b|\bif\s+(?:not\s+)?thinking\b")
+_SWITCH = re.compile(r"\benable_thinking\b|\b(?:el)?if\s+(?:not\s+)?thinking\b")
 _EFFORT = re.compile(r"\breasoning_effort\b")
 
 
