@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 
+from lmnb.api.lmstudio.chat.writer import Writer
+from lmnb.chat.message import ToolCall
 from lmnb.service.mcp.servers import McpMode, McpServers
 from lmnb.service.outbound import Outbound
+from lmnb.service.toolloop import CallRefused
 from tests.api.conftest import Api
 from tests.api.test_native_chat import CHAT, chat, prompt, refused, stream
 from tests.scripted import Script
@@ -220,3 +223,17 @@ async def test_a_client_that_leaves_frees_the_servers(api: Api, here: dict[str, 
             if "message.delta" in line:
                 break
     await api.engine.streams[0].cancelled.wait()
+
+
+def test_a_call_of_what_is_not_there_is_written_as_documented() -> None:
+    call = ToolCall("1", "open_browser", "{}")
+    refused = CallRefused(call, "invalid_name", "Cannot find tool with name open_browser.")
+    writer = Writer({})
+    assert list(writer.write(refused)) == [
+        {
+            "type": "tool_call.failure",
+            "reason": "Cannot find tool with name open_browser.",
+            "metadata": {"type": "invalid_name", "tool_name": "open_browser"},
+        }
+    ]
+    assert [item["type"] for item in writer.output] == ["invalid_tool_call"]
