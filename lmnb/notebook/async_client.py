@@ -50,6 +50,4 @@ class AsyncClient:
                 async for chunk in response.aiter_bytes():
                     for event in reader.feed(chunk):
                         yield event
-                    if reader.done:
-                        break
                 yield reader.end()

@@ -16,14 +16,18 @@ USAGE = {"stream": True, "stream_options": {"include_usage": True}}
 
 
 class ChatReader:
-    """Feed it the bytes as they come until it is `done`; `end` says how it ended."""
+    """Feed it all bytes as they come; `end` says how it ended.
+
+    Also those after `[DONE]`: a response that is read to its end leaves its connection for the next
+    request, and nothing to be cleaned up where an interrupt would be lost.
+    """
 
     def __init__(self, model: str) -> None:
         self._events = EventReader()
         self._model, self._reason = model, ""
         self._usage = dict[str, Any]()
         self._timings = dict[str, Any]()
-        self.done = False
+        self._done = False
 
     def feed(self, chunk: bytes) -> Iterator[ChatEvent]:
         """What these bytes say. Raises the error that the server sent instead."""
@@ -41,8 +45,8 @@ class ChatReader:
             if progress := _prompt_progress(event.comment):
                 yield progress
         elif event.data == "[DONE]":
-            self.done = True
-        elif not self.done:
+            self._done = True
+        elif not self._done:
             yield from self._chunk(json.loads(event.data))
 
     def _chunk(self, data: dict[str, Any]) -> Iterator[ChatEvent]:

@@ -88,8 +88,6 @@ class Client:
         with self._stream("v1/chat/completions", body) as response:
             for chunk in response.iter_bytes():
                 yield from reader.feed(chunk)
-                if reader.done:
-                    break
             yield reader.end()
 
     def count(
