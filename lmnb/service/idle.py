@@ -39,10 +39,9 @@ class IdleWatch:
         if self._task is None or self._task.done():
             self._task = asyncio.ensure_future(self._watch())
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait([self._task])
 
     async def _watch(self) -> None:
         while (nap := await self._sweep()) is not None:

@@ -227,7 +227,7 @@ class ModelManager:
     async def close(self) -> None:
         """End every load and every engine."""
         self._closed = True
-        await self._idle.stop()
+        self._idle.stop()
         await self._loads.close()
         await self._unloader.close()
 
