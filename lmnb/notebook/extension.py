@@ -9,11 +9,9 @@ from lmnb.errors import ServerNotFound
 from lmnb.notebook.completer import matcher
 from lmnb.notebook.discovery import Connection
 from lmnb.notebook.magics import LMSMagics
-from lmnb.notebook.person import is_attended
+from lmnb.notebook.person import is_attended, wants_server
 from lmnb.notebook.sdk import OpenAIEnvironment
 from lmnb.notebook.session import session
-
-OFFER = "No lmnb server runs for you here. Start one that ends with this session? [Y/n] "
 
 _environment = OpenAIEnvironment()
 _loaded: dict[int, tuple[LMSMagics, Any]] = {}
@@ -50,17 +48,9 @@ def connect(shell: Any) -> Connection:
     try:
         return session.connection()
     except ServerNotFound:
-        if not is_attended(shell) or not _agrees():
+        if not is_attended(shell) or not wants_server():
             raise
     print("Starting lmnb …", end=" ", flush=True)
     connection = session.start_local()
     print(f"it serves at {connection.openai_base_url}")
     return connection
-
-
-def _agrees() -> bool:
-    try:
-        return input(OFFER).strip().lower() in ("", "y", "yes")
-    except (EOFError, KeyboardInterrupt):
-        print()
-        return False

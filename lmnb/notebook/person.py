@@ -7,6 +7,8 @@ from typing import Any
 
 from lmnb.notebook.calls import Call
 
+OFFER = "No lmnb server runs for you here. Start one that ends with this session? [Y/n] "
+
 
 class Someone:
     """Whoever may be asked. This one is not there."""
@@ -75,6 +77,15 @@ def is_attended(shell: Any) -> bool:
         application, "force_interact", False
     )
     return not is_batch and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def wants_server() -> bool:
+    """Whether a server shall be started for whoever sits at this terminal. Yes is the default."""
+    try:
+        return input(OFFER).strip().lower() in ("", "y", "yes")
+    except (EOFError, KeyboardInterrupt):
+        print()
+        return False
 
 
 def _answer(question: str) -> str:

@@ -6,10 +6,9 @@ import sys
 
 from lmnb.errors import ServerNotFound
 from lmnb.notebook.client import Client
+from lmnb.notebook.person import wants_server
 from lmnb.notebook.screen import NotebookScreen, Screen, TerminalScreen
 from lmnb.notebook.session import session
-
-OFFER = "No lmnb server runs for you here. Start one that ends with this process? [Y/n] "
 
 
 def connected() -> Client:
@@ -17,7 +16,7 @@ def connected() -> Client:
     try:
         return session.client()
     except ServerNotFound:
-        if in_notebook() or not (sys.stdin.isatty() and sys.stdout.isatty()) or not _agrees():
+        if in_notebook() or not (sys.stdin.isatty() and sys.stdout.isatty()) or not wants_server():
             raise
     session.start_local()
     return session.client()
@@ -33,10 +32,3 @@ def in_notebook() -> bool:
 def screen() -> Screen:
     """A cell's output, or the terminal."""
     return NotebookScreen() if in_notebook() else TerminalScreen()
-
-
-def _agrees() -> bool:
-    try:
-        return input(OFFER).strip().lower() in ("", "y", "yes")
-    except EOFError:
-        return False
