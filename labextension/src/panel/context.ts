@@ -1,3 +1,4 @@
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { TranslationBundle } from '@jupyterlab/translation';
 import {
   createContext,
@@ -9,6 +10,7 @@ import {
 import { Lmnb } from '../state/lmnb';
 import { Observable } from '../state/observable';
 import { Conversation } from '../state/conversation';
+import { Search } from '../state/search';
 
 export type Tab = 'models' | 'downloads' | 'server' | 'chat';
 
@@ -17,7 +19,12 @@ export interface IPanel {
   lmnb: Lmnb;
   trans: TranslationBundle;
   tab: Observable<Tab>;
+  /** Of the models: those of the Hub, or those here? */
+  discovering: Observable<boolean>;
+  search: Search;
   conversation: Conversation;
+  /** How Markdown is shown; null where answers stay plain text. */
+  rendermime: IRenderMimeRegistry | null;
   /** Put a cell into the notebook that is open; null where there is none. */
   sendToNotebook: ((source: string) => void) | null;
 }

@@ -5,6 +5,7 @@ import {
 } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { lmnbIcon } from '../icons';
@@ -13,6 +14,7 @@ import { PanelWidget } from '../panel/widget';
 import { Conversation } from '../state/conversation';
 import { ILmnb, Lmnb } from '../state/lmnb';
 import { Observable } from '../state/observable';
+import { Search } from '../state/search';
 import { CommandIDs, PACKAGE } from './ids';
 
 const RANK = 650;
@@ -23,22 +25,33 @@ export const panel: JupyterFrontEndPlugin<void> = {
   description: 'The panel: models, downloads, server, try it.',
   autoStart: true,
   requires: [ILmnb],
-  optional: [ITranslator, ILayoutRestorer, INotebookTracker, ICommandPalette],
+  optional: [
+    ITranslator,
+    ILayoutRestorer,
+    INotebookTracker,
+    ICommandPalette,
+    IRenderMimeRegistry
+  ],
   activate: (
     app: JupyterFrontEnd,
     lmnb: Lmnb,
     translator: ITranslator | null,
     restorer: ILayoutRestorer | null,
     notebooks: INotebookTracker | null,
-    palette: ICommandPalette | null
+    palette: ICommandPalette | null,
+    rendermime: IRenderMimeRegistry | null
   ) => {
     const trans = (translator ?? nullTranslator).load('lmnb');
     const tab = new Observable<Tab>('models');
+    const discovering = new Observable(false);
     const widget = new PanelWidget({
       lmnb,
       trans,
       tab,
+      discovering,
+      search: new Search(lmnb.client),
       conversation: new Conversation(lmnb.connection),
+      rendermime,
       sendToNotebook: notebooks && (source => insertCell(notebooks, source))
     });
     app.shell.add(widget, 'left', { rank: RANK, type: 'lmnb' });

@@ -17,6 +17,7 @@ export class Search {
 
   constructor(private _client: Client) {}
 
+  /** What was found before stays until there is something newer. */
   open(): void {
     void this._fetch(null);
   }

@@ -1,4 +1,4 @@
-import React, { KeyboardEvent, useState } from 'react';
+import React, { KeyboardEvent, useEffect, useState } from 'react';
 
 import { asCell } from '../../state/conversation';
 import { rate } from '../../state/format';
@@ -98,9 +98,12 @@ function ModelChoice(): JSX.Element {
     .map(one => one.key);
   const known = [...loaded, ...others];
   const first = known[0];
-  if (first !== undefined && !known.includes(model)) {
-    queueMicrotask(() => conversation.model.set(first));
-  }
+  const lost = first !== undefined && !known.includes(model);
+  useEffect(() => {
+    if (lost) {
+      conversation.model.set(first);
+    }
+  }, [conversation, first, lost]);
   return (
     <select
       className="jp-lmnb-input"

@@ -1,7 +1,11 @@
+import { Clipboard } from '@jupyterlab/apputils';
+import { copyIcon } from '@jupyterlab/ui-components';
 import React, { useEffect, useRef } from 'react';
 
 import { ITurn } from '../../state/conversation';
 import { useObservable, usePanel } from '../context';
+import { Button } from '../parts/button';
+import { Markdown } from './markdown';
 
 /** What was said. It follows the stream, unless somebody scrolled up. */
 export function Transcript(): JSX.Element {
@@ -47,7 +51,7 @@ export function Transcript(): JSX.Element {
 }
 
 function Turn(props: { turn: ITurn }): JSX.Element {
-  const { trans } = usePanel();
+  const { rendermime, trans } = usePanel();
   const { role, text, thinking, note } = props.turn;
   const notes = {
     stopped: trans.__('stopped'),
@@ -56,16 +60,32 @@ function Turn(props: { turn: ITurn }): JSX.Element {
   };
   return (
     <div className={`jp-lmnb-turn jp-lmnb-from-${role}`}>
-      <span className="jp-lmnb-facts">
-        {role === 'user' ? trans.__('You') : trans.__('Model')}
-      </span>
+      <div className="jp-lmnb-rowhead">
+        <span className="jp-lmnb-facts">
+          {role === 'user' ? trans.__('You') : trans.__('Model')}
+        </span>
+        {role === 'assistant' && text && (
+          <Button
+            label={trans.__('Copy')}
+            about={trans.__('this answer')}
+            icon={copyIcon}
+            action={() => Clipboard.copyToSystem(text)}
+          />
+        )}
+      </div>
       {thinking && (
         <details open={!text}>
           <summary>{trans.__('Thinking')}</summary>
           <div className="jp-lmnb-thinking">{thinking}</div>
         </details>
       )}
-      <div className="jp-lmnb-text">{text}</div>
+      <div className="jp-lmnb-text">
+        {role === 'assistant' && rendermime ? (
+          <Markdown registry={rendermime} text={text} />
+        ) : (
+          text
+        )}
+      </div>
       {note && <em className="jp-lmnb-facts">{notes[note]}</em>}
     </div>
   );

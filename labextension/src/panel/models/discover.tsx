@@ -1,7 +1,6 @@
-import React, { useEffect, useState } from 'react';
+import React, { useEffect } from 'react';
 
 import { Sorting } from '../../api/types';
-import { Search } from '../../state/search';
 import { useObservable, usePanel } from '../context';
 import { Button } from '../parts/button';
 import { Failure } from '../parts/failure';
@@ -9,8 +8,7 @@ import { FoundRow } from './foundrow';
 
 /** Models of the Hugging Face Hub. */
 export function Discover(): JSX.Element {
-  const { lmnb, trans } = usePanel();
-  const [search] = useState(() => new Search(lmnb.client));
+  const { search, trans } = usePanel();
   const words = useObservable(search.words);
   const sort = useObservable(search.sort);
   const found = useObservable(search.found);

@@ -19,12 +19,14 @@ export function FoundRow(props: { found: IFound }): JSX.Element {
   const [failure, setFailure] = useState<string | null>(null);
   const downloads = useObservable(lmnb.downloads.list);
   const variant = found.variants.find(one => one.quantization === chosen);
-  const underway = downloads.find(
+  const jobs = downloads.filter(
     one =>
-      isOngoing(one) &&
       one.model?.toLowerCase() === found.id.toLowerCase() &&
       one.quantization === chosen
   );
+  const underway = jobs.some(isOngoing);
+  const here =
+    variant?.downloaded || jobs.some(one => one.state === 'completed');
   const facts = [
     found.params_string,
     found.downloads !== null &&
@@ -73,7 +75,7 @@ export function FoundRow(props: { found: IFound }): JSX.Element {
           <FitBadge fit={variant?.fit ?? null} />
           <Button
             label={
-              variant?.downloaded
+              here
                 ? trans.__('Downloaded')
                 : underway
                   ? trans.__('Downloading …')
@@ -81,7 +83,7 @@ export function FoundRow(props: { found: IFound }): JSX.Element {
             }
             about={found.id}
             kind="primary"
-            disabled={!variant || variant.downloaded || !!underway}
+            disabled={!variant || here || underway}
             action={() => lmnb.downloads.start(found.id, chosen)}
             failed={setFailure}
           />

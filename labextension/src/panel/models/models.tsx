@@ -6,8 +6,8 @@ import { ModelRow } from './modelrow';
 
 /** What is here, and what could be. */
 export function Models(): JSX.Element {
-  const { trans } = usePanel();
-  const [discovering, discover] = useState(false);
+  const { discovering: choice, trans } = usePanel();
+  const discovering = useObservable(choice);
   return (
     <>
       <div
@@ -18,14 +18,14 @@ export function Models(): JSX.Element {
         <button
           type="button"
           aria-pressed={!discovering}
-          onClick={() => discover(false)}
+          onClick={() => choice.set(false)}
         >
           {trans.__('My models')}
         </button>
         <button
           type="button"
           aria-pressed={discovering}
-          onClick={() => discover(true)}
+          onClick={() => choice.set(true)}
         >
           {trans.__('Discover')}
         </button>
