@@ -5,6 +5,7 @@
 | `llama`  | attention                             | a KV cache: can be cut anywhere             |
 | `gemma3` | attention, most of it windowed (32)   | two caches; the windowed one forgets        |
 | `qwen2vl`| attention, positions in three numbers | a KV cache in which pictures are flat       |
+| `qwen3moe`| attention, and four experts, two used | a KV cache                                  |
 | `mamba`  | state space                           | a state: cannot be cut                      |
 | `jamba`  | state space and attention             | both                                        |
 
@@ -101,6 +102,23 @@ def _qwen2vl(writer: gguf.GGUFWriter, weights: _Weights) -> None:
         weights.feed_forward(layer)
 
 
+def _qwen3moe(writer: gguf.GGUFWriter, weights: _Weights) -> None:
+    _add_attention_facts(writer, KV_HEADS)
+    writer.add_key_length(WIDTH // HEADS)
+    writer.add_value_length(WIDTH // HEADS)
+    writer.add_expert_count(EXPERTS)
+    writer.add_expert_used_count(2)
+    writer.add_expert_feed_forward_length(WIDTH)
+    for layer in range(LAYERS):
+        weights.attention(layer)
+        weights.ones(f"blk.{layer}.attn_q_norm.weight", WIDTH // HEADS, scale=2)
+        weights.ones(f"blk.{layer}.attn_k_norm.weight", WIDTH // HEADS, scale=2)
+        weights.ones(f"blk.{layer}.ffn_norm.weight", WIDTH)
+        weights.random(f"blk.{layer}.ffn_gate_inp.weight", WIDTH, EXPERTS)
+        for part in ("gate", "up", "down"):
+            weights.random(f"blk.{layer}.ffn_{part}_exps.weight", WIDTH, WIDTH, EXPERTS)
+
+
 def _mamba(writer: gguf.GGUFWriter, weights: _Weights) -> None:
     writer.add_feed_forward_length(0)
     writer.add_head_count(0)
@@ -127,10 +145,12 @@ ARCHITECTURES: dict[str, Callable[[gguf.GGUFWriter, _Weights], None]] = {
     "llama": _llama,
     "gemma3": _gemma3,
     "qwen2vl": _qwen2vl,
+    "qwen3moe": _qwen3moe,
     "mamba": _mamba,
     "jamba": _jamba,
 }
 
+EXPERTS = 4
 INNER, STATE, RANK, KERNEL = 2 * WIDTH, 8, 4, 4
 
 

@@ -19,6 +19,7 @@ _LOAD_RANGES: dict[str, tuple[float, float]] = {
     "micro_batch_size": (1, 2**16),
     "threads": (1, 512),
     "main_gpu": (0, 63),
+    "num_experts": (1, 4096),
     "rope_freq_base": (0, 1e12),
     "rope_freq_scale": (0, 1e6),
     "host_cache_mib": (0, 2**22),

@@ -11,6 +11,7 @@ import llama_cpp as lib
 from lmnb.engine.events import Pooling
 from lmnb.engine.log import EngineLog
 from lmnb.engine.options import LoadOptions
+from lmnb.engine.overrides import overrides
 from lmnb.engine.vocab import Vocab
 from lmnb.errors import LoadFailed
 
@@ -48,6 +49,9 @@ class Model:
                 )
             split[: len(options.tensor_split)] = options.tensor_split
             params.tensor_split = split
+        said_otherwise = overrides(path, options)
+        if said_otherwise is not None:
+            params.kv_overrides = said_otherwise
         callback = lib.llama_progress_callback(lambda value, _: progress(value))
         params.progress_callback = callback
         self.handle = lib.llama_model_load_from_file(path.encode(), params)

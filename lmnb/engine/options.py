@@ -46,6 +46,8 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Keep the whole sliding-window cache, so that any prefix can be reused."""
     mmap: bool = True
     mlock: bool = False
+    num_experts: int | None = None
+    """Experts asked for each token, of those that the model has. Without experts it means nothing."""
     rope_freq_base: float | None = None
     rope_freq_scale: float | None = None
     lora: tuple[LoraAdapter, ...] = ()

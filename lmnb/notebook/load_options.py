@@ -80,6 +80,12 @@ MODEL_OPTIONS = (
     _switch("--swa-full", "keep the whole sliding-window cache"),
     _switch("--mmap", "map the file instead of reading it"),
     _switch("--mlock", "never swap the model out"),
+    option(
+        "--num-experts",
+        type=count,
+        metavar="N",
+        help="experts asked for each token, if it has experts",
+    ),
     option("--rope-freq-base", type=float, metavar="X", help="RoPE base frequency"),
     option("--rope-freq-scale", type=float, metavar="X", help="RoPE frequency factor"),
     option(

@@ -83,6 +83,12 @@ class ModelManager:
         options = msgspec.structs.replace(self.defaults, **{**await self.saved(record), **asked})
         if options.projector is None and record.vision:
             options = msgspec.structs.replace(options, projector=str(record.projector))
+        if 0 < record.info.experts < (options.num_experts or 0):
+            raise InvalidRequest(
+                f"'num_experts' is {options.num_experts}, and '{record.id}' has "
+                f"{record.info.experts} experts.",
+                param="num_experts",
+            )
         check_load(options)
         return options
 

@@ -101,7 +101,7 @@ async def test_a_load_that_fails_at_once_has_a_status(api: Api) -> None:
         ({"lora": [{"scale": 1.0}]}, "lora[0]"),
         ({"contxt_length": 5}, "contxt_length"),
         ({"ttl": 0}, "ttl"),
-        ({"num_experts": 5}, "num_experts"),
+        ({"num_experts": 0}, "num_experts"),
         ({"model": None}, "model"),
     ],
 )
@@ -170,3 +170,17 @@ async def test_status_tells_reading_a_prompt_from_answering_it(api: Api) -> None
         while "Hello" not in await anext(lines):
             pass
         assert await state() == "GENERATING"
+
+
+async def test_experts_are_those_that_the_model_has(
+    api: Api, tmp_path: Path, tiny_model: Callable[[str], Path]
+) -> None:
+    """LM Studio's `num_experts`, which means nothing to a model without any."""
+    (tmp_path / "imported").mkdir()
+    shutil.copy(tiny_model("qwen3moe"), tmp_path / "imported" / "expert.gguf")
+    load = {"model": "expert", "num_experts": 4, "echo_load_config": True}
+    assert (await api.post(LOAD, load)).json()["load_config"]["num_experts"] == 4
+    refused = await api.post(LOAD, {**load, "num_experts": 5})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "num_experts")
+    plain = await api.post(LOAD, {**load, "model": api.model})
+    assert plain.status_code == 200

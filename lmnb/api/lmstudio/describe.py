@@ -115,10 +115,16 @@ def config(one: LoadedModel) -> dict[str, Any]:
         "eval_batch_size": facts.batch_size,
         "parallel": facts.slots,
         "flash_attention": facts.flash_attention,
-        "num_experts": one.record.info.experts_used or None,
+        "num_experts": _experts(one),
         "offload_kv_cache_to_gpu": options.offload_kv_cache,
     }
     return {**known, **{name: value for name, value in theirs.items() if value is not None}}
+
+
+def _experts(one: LoadedModel) -> int | None:
+    """Those that are asked for each token. None: it has none."""
+    info = one.record.info
+    return (one.engine.options.num_experts or info.experts_used or None) if info.experts else None
 
 
 async def status(services: Services, base_url: str) -> dict[str, Any]:
