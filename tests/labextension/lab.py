@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from tests.server.spawn import Server, environment, spawn
+from tests.server.spawn import START_SECONDS, Server, environment, spawn
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / "lmnb" / "labextension"
@@ -55,7 +58,21 @@ def jupyterlab(
         **env,
     )
     with spawn(command, own, r"(http://127\.0\.0\.1:\d+/(?:lab|tree))") as server:
+        wait_until_it_listens(server)
         yield server
+
+
+def wait_until_it_listens(server: Server) -> None:
+    """Jupyter says its address a moment before somebody is there."""
+    deadline = time.monotonic() + START_SECONDS
+    address = urlsplit(server.url)
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection((address.hostname, address.port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError(server.log)
 
 
 def write_settings(folder: Path, settings: Mapping[str, object]) -> None:

@@ -56,11 +56,13 @@ export const completion: JupyterFrontEndPlugin<void> = {
             contextTokens: Number(contextTokens),
             maxTokens: Number(maxTokens)
           };
-          lmnb.completionModel.set(completer.settings.model);
+          lmnb.completion.set({
+            model: completer.settings.model,
+            choose: model => settings.set('model', model)
+          });
         };
         settings.changed.connect(take);
         take();
-        lmnb.chooseForCompletion = model => settings.set('model', model);
       })
       .catch(error => console.error(messageOf(error)));
   }

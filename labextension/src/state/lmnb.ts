@@ -1,6 +1,5 @@
 import { ServiceManager } from '@jupyterlab/services';
 import { Token } from '@lumino/coreutils';
-import { Signal } from '@lumino/signaling';
 
 import { Client } from '../api/client';
 import { Connection } from '../api/connection';
@@ -12,6 +11,17 @@ import { Models } from './models';
 import { follow } from './notices';
 import { Observable } from './observable';
 
+/** Notices after which other models are here, or loaded. */
+const CHANGES =
+  /^(model_load\.(end|error)|model_unload|models\.changed|download\.end)$/;
+
+/** Which model completes code. */
+export interface ICompletionChoice {
+  /** Empty: none. */
+  readonly model: string;
+  choose(model: string): Promise<void>;
+}
+
 /** The server as this page knows it. Plugins share one. */
 export class Lmnb {
   readonly connection: Connection;
@@ -20,10 +30,8 @@ export class Lmnb {
   readonly downloads: Downloads;
   readonly listener: Listener;
   readonly health: Health;
-  /** The model that completes code; empty where none does. */
-  readonly completionModel = new Observable('');
-  /** Set where completion is available. */
-  chooseForCompletion: ((model: string) => Promise<void>) | null = null;
+  /** How a model is chosen to complete code; null where there is no completion. */
+  readonly completion = new Observable<ICompletionChoice | null>(null);
 
   constructor(services: ServiceManager.IManager) {
     this.connection = new Connection(services.serverSettings);
@@ -39,11 +47,6 @@ export class Lmnb {
     void follow(services.events.stream, notice => this._hear(notice));
   }
 
-  /** Something was heard from the server. */
-  get heard(): Signal<this, INotice> {
-    return this._heard;
-  }
-
   /** Ask for everything again: at the start, and after the connection was lost. */
   refresh(): void {
     for (const part of [this.models, this.downloads, this.listener]) {
@@ -54,24 +57,16 @@ export class Lmnb {
 
   private _hear(notice: INotice): void {
     this.models.hear(notice);
-    const [noun] = notice.kind.split('.');
     this.downloads.hear(notice);
     const asked: Promise<void>[] = [];
-    if (noun === 'server') {
+    if (notice.kind.startsWith('server.')) {
       asked.push(this.listener.refresh());
     }
-    if (
-      /^(model_load\.(end|error)|model_unload|models\.changed|download\.end)/.test(
-        notice.kind
-      )
-    ) {
+    if (CHANGES.test(notice.kind)) {
       asked.push(this.models.refresh(), this.health.refresh());
     }
     Promise.all(asked).catch(() => undefined);
-    this._heard.emit(notice);
   }
-
-  private _heard = new Signal<this, INotice>(this);
 }
 
 export const ILmnb = new Token<Lmnb>(

@@ -1,6 +1,6 @@
 import { Client } from '../api/client';
 import { isAbort, messageOf } from '../api/errors';
-import { IEstimate, LoadOptions } from '../api/types';
+import { IEstimate, ISettings, LoadOptions } from '../api/types';
 import { Observable } from './observable';
 
 const PAUSE_MS = 200;
@@ -13,6 +13,8 @@ export class LoadForm {
   readonly effective = new Observable<LoadOptions>({});
   readonly estimate = new Observable<IEstimate | null>(null);
   readonly error = new Observable<string | null>(null);
+  /** It is loaded as it was set before. */
+  readonly outdated = new Observable<boolean>(false);
   /** Is this what the server remembers for the model? */
   readonly saved = new Observable<boolean>(true);
 
@@ -54,12 +56,10 @@ export class LoadForm {
     await this._ask();
   }
 
-  private _take(settings: {
-    settings: LoadOptions;
-    effective: LoadOptions;
-  }): void {
+  private _take(settings: ISettings): void {
     this.set.set(settings.settings);
     this.effective.set(settings.effective);
+    this.outdated.set(settings.needs_reload);
     this.saved.set(true);
   }
 

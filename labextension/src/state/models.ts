@@ -31,10 +31,6 @@ export class Models {
     this.list.set(await this._client.models());
   }
 
-  find(key: string): IModel | null {
-    return this.list.value?.find(model => model.key === key) ?? null;
-  }
-
   /** Instances that run, with their models. */
   loaded(): { model: IModel; instance: IInstance }[] {
     return (this.list.value ?? []).flatMap(model =>
@@ -58,7 +54,8 @@ export class Models {
       return null;
     } finally {
       this._done(key);
-      await this.refresh();
+      // A server that is lost is shown elsewhere.
+      await this.refresh().catch(() => undefined);
       this._changed();
     }
   }
@@ -72,10 +69,6 @@ export class Models {
   async remove(key: string): Promise<void> {
     await this._client.remove(key);
     await this.refresh();
-  }
-
-  forgetError(key: string): void {
-    this._say(key, null);
   }
 
   /** Somebody, here or elsewhere, loads or unloads. */

@@ -4,6 +4,7 @@ import { Sorting } from '../../api/types';
 import { useObservable, usePanel } from '../context';
 import { Button } from '../parts/button';
 import { Failure } from '../parts/failure';
+import { Words } from '../parts/words';
 import { FoundRow } from './foundrow';
 
 /** Models of the Hugging Face Hub. */
@@ -28,13 +29,12 @@ export function Discover(): JSX.Element {
   return (
     <>
       <div className="jp-lmnb-search" role="search">
-        <input
-          className="jp-lmnb-input"
-          type="search"
-          aria-label={trans.__('Search models')}
+        <Words
+          search
+          label={trans.__('Search models')}
           placeholder={trans.__('Name, or owner/repository')}
           value={words}
-          onChange={event => search.ask({ words: event.target.value })}
+          change={words => search.ask({ words })}
         />
         <select
           className="jp-lmnb-input"

@@ -27,13 +27,16 @@ export function Loader(props: {
   const saved = useObservable(form.saved);
   const estimate = useObservable(form.estimate);
   const error = useObservable(form.error);
+  const outdated = useObservable(form.outdated);
   const loaded = model.loaded_instances[0];
+  const refused = estimate?.guardrail.allowed === false;
   const load = async (): Promise<void> => {
     if (loaded) {
       await lmnb.models.unload(loaded.id);
     }
     close();
-    await lmnb.models.load(model.key, form.set.value);
+    const anyway = refused ? { guardrail: 'off' } : {};
+    await lmnb.models.load(model.key, { ...form.set.value, ...anyway });
   };
   return (
     <section
@@ -42,12 +45,23 @@ export function Loader(props: {
     >
       <LoadControls form={form} most={model.max_context_length} />
       {estimate && <Memory estimate={estimate} />}
+      {outdated && (
+        <p className="jp-lmnb-hint" role="status">
+          {trans.__('It is loaded as it was set before: load it again.')}
+        </p>
+      )}
       <Failure message={failure ?? error} />
       <div className="jp-lmnb-actions">
         <Button
-          label={loaded ? trans.__('Load again') : trans.__('Load like this')}
+          label={
+            refused
+              ? trans.__('Load anyway')
+              : loaded
+                ? trans.__('Load again')
+                : trans.__('Load like this')
+          }
           about={model.key}
-          kind="primary"
+          kind={refused ? 'danger' : 'primary'}
           action={load}
           failed={setFailure}
         />

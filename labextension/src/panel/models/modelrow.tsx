@@ -85,7 +85,7 @@ export function ModelRow(props: { model: IModel }): JSX.Element {
         <Instance key={instance.id} id={instance.id} failed={setFailure} />
       ))}
       <Failure message={failure ?? errors.get(model.key) ?? null} />
-      {model.capabilities?.fill_in_the_middle && lmnb.chooseForCompletion && (
+      {model.capabilities?.fill_in_the_middle && (
         <Completes model={model.key} />
       )}
       {settings && <Loader model={model} close={() => showSettings(false)} />}
@@ -94,14 +94,14 @@ export function ModelRow(props: { model: IModel }): JSX.Element {
 }
 
 /** Does this model complete code while one types? */
-function Completes(props: { model: string }): JSX.Element {
+function Completes(props: { model: string }): JSX.Element | null {
   const { lmnb, trans } = usePanel();
-  const chosen = useObservable(lmnb.completionModel) === props.model;
-  return (
+  const completion = useObservable(lmnb.completion);
+  return completion === null ? null : (
     <Check
       label={trans.__('Completes code while I type')}
-      checked={chosen}
-      change={on => void lmnb.chooseForCompletion?.(on ? props.model : '')}
+      checked={completion.model === props.model}
+      change={on => void completion.choose(on ? props.model : '')}
     />
   );
 }

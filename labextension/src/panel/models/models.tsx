@@ -1,6 +1,7 @@
 import React, { useState } from 'react';
 
 import { useObservable, usePanel } from '../context';
+import { Words } from '../parts/words';
 import { Discover } from './discover';
 import { ModelRow } from './modelrow';
 
@@ -58,13 +59,12 @@ function Local(): JSX.Element {
   return (
     <>
       {models.length > 5 && (
-        <input
-          className="jp-lmnb-input"
-          type="search"
-          aria-label={trans.__('Filter the models on this machine')}
+        <Words
+          search
+          label={trans.__('Filter the models on this machine')}
           placeholder={trans.__('Filter')}
           value={filter}
-          onChange={event => setFilter(event.target.value)}
+          change={setFilter}
         />
       )}
       <ul

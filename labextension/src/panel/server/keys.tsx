@@ -7,6 +7,7 @@ import { Button } from '../parts/button';
 import { Copyable } from '../parts/copy';
 import { Failure } from '../parts/failure';
 import { Check } from '../parts/field';
+import { Words } from '../parts/words';
 
 /** Keys for programs: made, shown once, revoked. */
 export function Keys(): JSX.Element {
@@ -61,12 +62,11 @@ export function Keys(): JSX.Element {
         ))}
       </ul>
       <div className="jp-lmnb-actions">
-        <input
-          className="jp-lmnb-input"
-          aria-label={trans.__('Name of a new key')}
+        <Words
+          label={trans.__('Name of a new key')}
           placeholder={trans.__('What is it for?')}
           value={name}
-          onChange={event => setName(event.target.value)}
+          change={setName}
         />
         <Button
           label={trans.__('Create key')}

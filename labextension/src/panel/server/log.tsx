@@ -5,6 +5,7 @@ import { useObservable, usePanel } from '../context';
 import { Button } from '../parts/button';
 import { Failure } from '../parts/failure';
 import { Check } from '../parts/field';
+import { Words } from '../parts/words';
 
 const SOURCES: LogSource[] = ['server', 'model', 'runtime'];
 
@@ -58,13 +59,12 @@ function Lines(props: { log: Log }): JSX.Element {
         ))}
       </div>
       <div className="jp-lmnb-actions">
-        <input
-          className="jp-lmnb-input"
-          type="search"
-          aria-label={trans.__('Filter the log')}
+        <Words
+          search
+          label={trans.__('Filter the log')}
           placeholder={trans.__('Filter')}
           value={words}
-          onChange={event => setWords(event.target.value)}
+          change={setWords}
         />
         <Button
           label={trans.__('Clear')}
