@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from llama_cpp import mtmd_cpp as mtmd
 
+from lmnb.engine.cache import WORTHWHILE
 from lmnb.engine.events import Failed
 from lmnb.engine.options import EngineRequest, Span
 from lmnb.engine.runner import Runner
@@ -233,6 +234,15 @@ def test_more_requests_than_slots_all_see_their_own(runner: Runner) -> None:
     replies = run(runner, *[look(seed, max_tokens=4) for seed in range(1, 6)])
     for reply, one in zip(replies, expected, strict=True):
         assert_same(reply, one)
+
+
+def test_who_asks_about_the_same_at_the_same_time_shares_it(runner: Runner) -> None:
+    expected = cold(runner, look(1))
+    runner.scheduler.cache.clear()
+    one, two = run(runner, look(1), look(1))
+    assert two.finished.cached_tokens >= expected.finished.prompt_tokens - WORTHWHILE
+    assert_same(one, expected)
+    assert_same(two, expected)
 
 
 def test_a_request_that_is_left_leaves_nothing_behind(runner: Runner) -> None:
