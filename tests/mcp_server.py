@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 
@@ -20,6 +21,13 @@ def add(a: int, b: int) -> str:
 def fail() -> str:
     """Always fails."""
     raise ValueError("as asked")
+
+
+@server.tool()
+async def sleep() -> str:
+    """Longer than anybody waits."""
+    await asyncio.sleep(60)
+    return "awake"
 
 
 @server.tool()

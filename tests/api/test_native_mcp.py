@@ -15,6 +15,7 @@ import pytest
 
 from lmnb.api.lmstudio.chat.writer import Writer
 from lmnb.chat.message import ToolCall
+from lmnb.service.mcp import toolbox
 from lmnb.service.mcp.servers import McpMode, McpServers
 from lmnb.service.outbound import Outbound
 from lmnb.service.toolloop import CallRefused
@@ -118,6 +119,30 @@ async def test_a_failing_tool_is_told_to_the_model(api: Api, here: dict[str, Any
     answer = await chat(api, integrations=[here])
     assert "Error executing tool fail" in answer["output"][0]["output"]
     assert answer["output"][1]["content"] == "Sorry."
+
+
+async def test_a_tool_that_does_not_answer_is_told_to_the_model(
+    api: Api, here: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toolbox, "CALL_SECONDS", 0.2)
+    api.script(call("sleep"), call("add", a=2, b=2), Script(texts=["Four."]))
+    answer = await chat(api, integrations=[here])
+    assert "did not answer within 0.2 seconds" in answer["output"][0]["output"]
+    assert "2 + 2 = 4" in answer["output"][1]["output"], "the server can still be asked"
+    assert answer["output"][2]["content"] == "Four."
+
+
+async def test_a_server_that_says_nothing_is_given_up(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toolbox, "CONNECT_SECONDS", 0.2)
+    switch(api, "ephemeral", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as silence:
+        port = silence.getsockname()[1]
+        there = {**HERE, "server_url": f"http://127.0.0.1:{port}/mcp"}
+        error = await refused(api, 502, integrations=[there])
+    assert (error["type"], "in time" in error["message"]) == ("mcp_connection_error", True)
+    assert (await chat(api))["output"], "nothing of it is left in the way"
 
 
 async def test_arguments_that_are_cut_off_are_an_invalid_call(

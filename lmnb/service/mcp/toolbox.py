@@ -64,6 +64,8 @@ class Toolbox:
         self._wanted = wanted
         self._outbound = outbound
         self._stack = AsyncExitStack()
+        self._refusal: type[Exception] = LmnbError
+        """What the library raises where a server says no."""
 
     @property
     def tools(self) -> tuple[Tool, ...]:
@@ -96,9 +98,9 @@ class Toolbox:
                 answer = await offer.client.call_tool(offer.name, arguments)
         except TimeoutError:
             return _said(f"Error: the tool did not answer within {CALL_SECONDS:g} seconds.")
+        except self._refusal as error:
+            return _said(f"Error: {error}")
         except Exception as error:
-            if type(error).__name__ == "MCPError":  # the server's own refusal
-                return _said(f"Error: {error}")
             raise _failure(offer.server, error) from error
         blocks = [
             block.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -132,11 +134,12 @@ class Toolbox:
 
     async def _open(self, server: McpServer) -> Any:
         try:
-            from mcp import Client, Implementation, StdioServerParameters
+            from mcp import Client, Implementation, MCPError, StdioServerParameters
         except ImportError:
             raise MissingExtra(
                 "MCP servers need the package 'mcp': pip install 'lmnb[mcp]'.", param="integrations"
             ) from None
+        self._refusal = MCPError
         transport: Any
         if server.url is not None:
             guard = self._outbound if server.ephemeral else None
