@@ -14,9 +14,12 @@ from tests.hub.models import SMOLLM2
 from tests.labextension.conftest import Lab
 from tests.labextension.notebooks import wait_for_kernel, write_notebook
 from tests.labextension.pages import LOAD_MS, Panel
+from tests.labextension.test_accessible import serious
 
 FILE = f"{SMOLLM2}/SmolLM2-135M-Instruct-Q4_1.gguf"
 MODEL = "smollm2-135m-instruct"
+NAMES = ("", ", as a number")
+"""Of a slider, and of the box beside it."""
 
 
 def run_notebook(page: Page, lab: Lab, name: str, *sources: str) -> None:
@@ -49,6 +52,7 @@ def test_from_the_hub_to_a_conversation_that_stays(page: Page, lab: Lab, picture
     found.get_by_role("button", name="Download").click()
     page.get_by_role("button", name=re.compile("Pause")).click()
     expect(page.get_by_text("paused").first).to_be_visible()
+    assert not serious(page, ".jp-OutputArea")
     page.screenshot(path=pictures / "widget-search.png")
     page.get_by_role("button", name=re.compile("Resume")).click()
     expect(page.get_by_text("completed").first).to_be_visible(timeout=LOAD_MS)
@@ -62,16 +66,17 @@ def test_from_the_hub_to_a_conversation_that_stays(page: Page, lab: Lab, picture
     expect(page.get_by_text("looking at")).to_be_hidden()
     needed = page.get_by_role("img", name=re.compile("needed"))
     before = needed.get_attribute("aria-label")
-    sliders = page.get_by_role("slider")
     # There is no GPU here, and it says so.
-    expect(page.locator(".noUi-target").first).to_have_attribute("disabled", "true")
+    expect(page.get_by_label("GPU layers", exact=True)).to_be_disabled()
     expect(page.get_by_text("without support for GPUs")).to_be_visible()
-    sliders.nth(1).focus()
-    page.keyboard.press("ArrowRight")
-    expect(sliders.nth(1)).to_have_attribute("aria-valuenow", "4352.0")
+    slider, number = (page.get_by_label(f"Context, tokens{more}", exact=True) for more in NAMES)
+    expect(number).to_have_value("4096")
+    slider.press("End")
+    expect(number).to_have_value("8192")
     expect(needed).not_to_have_attribute("aria-label", before or "")
     button(page, "Load").click()
     expect(page.get_by_text("is loaded, in")).to_be_visible(timeout=LOAD_MS)
+    assert not serious(page, ".jp-OutputArea")
     page.screenshot(path=pictures / "widget-loader.png")
 
     tab(page, "Chat")
@@ -109,6 +114,7 @@ def talk(page: Page, model: str, pictures: Path) -> None:
     expect(chat.locator(".lmnb-user footer")).to_contain_text("2 of 2")
     expect(chat.locator(".lmnb-assistant footer")).to_contain_text("tokens/s", timeout=LOAD_MS)
     expect(chat.get_by_text(re.compile(r"\d+ of [\d,]+ tokens"))).to_be_visible()
+    assert not serious(page, ".jp-OutputArea")
     page.screenshot(path=pictures / "widget-chat.png")
 
 
@@ -138,12 +144,17 @@ def test_models_side_by_side_and_token_by_token(page: Page, lab: Lab, pictures: 
     token.focus()
     expect(token.locator("table")).to_be_visible()
     expect(token).to_have_attribute("aria-label", re.compile(r": \d+%"))
+    assert not serious(page, ".jp-OutputArea")
     page.screenshot(path=pictures / "widget-tokens.png")
 
 
 @pytest.mark.slow
 def test_running_a_cell_again_and_again_leaves_one_widget(page: Page, lab: Lab) -> None:
-    count = "from ipywidgets.widgets.widget import _instances\nprint('widgets:', len(_instances))"
+    count = (
+        "import time\nfrom ipywidgets.widgets.widget import _instances\n"
+        "time.sleep(1.5)  # what the server says has been drawn\n"
+        "print('widgets:', len(_instances))"
+    )
     source = f"import lmnb\nlmnb.Studio('{MODEL}')"
     run_notebook(page, lab, "again.ipynb", source, count)
     first = printed(page, 1)

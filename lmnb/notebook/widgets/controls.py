@@ -10,7 +10,6 @@ from ipywidgets import (
     Accordion,
     Checkbox,
     Dropdown,
-    IntSlider,
     ToggleButtons,
     VBox,
     Widget,
@@ -18,6 +17,7 @@ from ipywidgets import (
 
 from lmnb.notebook.load_options import CACHE_TYPES
 from lmnb.notebook.widgets.panel import quiet
+from lmnb.notebook.widgets.slider import Slider
 
 WIDE = {"width": "34rem", "max_width": "100%"}
 NAMES = {"description_width": "11rem"}
@@ -126,10 +126,8 @@ def _layers(gpu: Any, layers: int, automatic: int) -> int:
     return round(gpu * layers) if isinstance(gpu, float) else min(int(gpu), layers)
 
 
-def _slider(name: str, low: int, high: int, step: int) -> IntSlider:
-    return IntSlider(
-        min=low, max=high, step=step, value=low, description=name, style=NAMES, layout=WIDE
-    )
+def _slider(name: str, low: int, high: int, step: int) -> Slider:
+    return Slider(min=low, max=high, step=step, value=low, description=name)
 
 
 def _choice(name: str, options: list[tuple[str, str]]) -> Dropdown:

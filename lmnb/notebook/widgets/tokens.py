@@ -6,13 +6,14 @@ import math
 from html import escape
 from typing import Any
 
-from ipywidgets import HTML, BoundedFloatText, Button, Dropdown, HBox, IntSlider, Textarea
+from ipywidgets import HTML, BoundedFloatText, Button, Dropdown, HBox, Textarea
 
 from lmnb.errors import InvalidRequest
 from lmnb.notebook.transport import PATIENT
 from lmnb.notebook.values import markdown_table
 from lmnb.notebook.widgets.loop import Loop, loop
 from lmnb.notebook.widgets.panel import Panel, quiet
+from lmnb.notebook.widgets.slider import Slider
 
 WIDE = {"width": "100%"}
 STYLE = """<style>
@@ -44,7 +45,7 @@ class Tokens(Panel):
             description="Temperature",
             style={"description_width": "initial"},
         )
-        self.longest = IntSlider(value=max_tokens, min=1, max=400, description="Tokens")
+        self.longest = Slider(value=max_tokens, min=1, max=400, description="Tokens")
         self.go = Button(description="Ask", tooltip="Ask, and look closely", button_style="primary")
         self.view = HTML(layout={"overflow": "visible"})
         self.go.on_click(lambda _: self.start())

@@ -253,7 +253,7 @@ export default {
     const fresh = button("New", "A new conversation", () => tell({ kind: "clear" }));
     const cells = button("To cells", "Put the conversation into cells of the notebook", () => tell({ kind: "cells" }));
     const top = element("div", { className: "lmnb-top" }, set.select, context.node, fresh, cells);
-    const root = element("section", { className: "lmnb-chat", aria: { label: "Chat with a local model" } }, top, set.more, log.node, note, alert, write.node);
+    const root = element("section", { className: "lmnb-chat", dataset: { lmSuppressShortcuts: "true" }, aria: { label: "Chat with a local model" } }, top, set.more, log.node, note, alert, write.node);
     el.append(root);
 
     const busy = () => {
