@@ -34,9 +34,8 @@ def client() -> ScriptedClient:
         changed = body is not None
         return {"settings": dict(saved), "effective": effective, "needs_reload": changed}
 
-    models = {"models": [model("acme/tiny")]}
-    answers = {"GET api/v1/models": models, f"GET {PATH}": answer, f"PUT {PATH}": answer}
-    return ScriptedClient(answers)
+    one = {"GET api/v1/models/tiny": model("acme/tiny")}
+    return ScriptedClient({**one, f"GET {PATH}": answer, f"PUT {PATH}": answer})
 
 
 def test_what_is_set_is_shown_and_the_rest_on_request(
