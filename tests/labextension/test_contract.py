@@ -54,3 +54,11 @@ def test_both_packages_have_one_version() -> None:
     package = json.loads((PANEL / "package.json").read_text())
     release, _, rest = package["version"].partition("-")
     assert __version__ == (f"{release}.{rest.replace('.', '')}" if rest else release)
+
+
+def test_the_oldest_jupyterlab_we_say_is_the_oldest_that_is_asked_for() -> None:
+    """The builder would ask for the one that is in the lockfile."""
+    package = json.loads((PANEL / "package.json").read_text())
+    shared = package["jupyterlab"]["sharedPackages"]
+    for name, wanted in package["dependencies"].items():
+        assert shared[name]["requiredVersion"] == wanted
