@@ -6,7 +6,6 @@ import ctypes
 import hashlib
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Any
 
 import llama_cpp as lib
@@ -24,7 +23,8 @@ from lmnb.errors import EngineError, InvalidImage, InvalidRequest, LoadFailed
 Embeddings = NDArray[np.float32]
 KEPT_BYTES = 64 << 20
 """Embeddings of pictures that may be looked at again, at another place in a prompt."""
-TEXT, IMAGE = 0, 1
+TEXT = 0
+"""MTMD_INPUT_CHUNK_TYPE_TEXT."""
 NOWHERE = b"/nowhere"
 """Where mtmd would look for ffmpeg, to which it hands what it cannot decode."""
 
@@ -41,7 +41,6 @@ class Projector:
         threads: int,
         gpu: bool,
         most: int,
-        progress: Callable[[float], bool] = lambda _: True,
     ) -> None:
         """`most`: tokens that llama.cpp computes in one graph."""
         log.install_mtmd()
@@ -49,8 +48,6 @@ class Projector:
         params.use_gpu = gpu
         params.n_threads = threads
         params.print_timings = params.warmup = False
-        callback = mtmd.mtmd_progress_callback(lambda value, _: progress(value))
-        params.progress_callback = callback
         self.handle = mtmd.mtmd_init_from_file(path.encode(), model.handle, params)
         if not self.handle:
             raise LoadFailed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from lmnb.engine.events import (
     SequenceEvent,
     Timings,
 )
+from lmnb.engine.eyes import Eyes
 from lmnb.engine.facts import read_facts
 from lmnb.engine.glance import Looked
 from lmnb.engine.grammars import Grammars
@@ -35,9 +36,10 @@ from lmnb.engine.scheduler import Scheduler
 from lmnb.engine.scoring import PromptScores
 from lmnb.engine.sequence import Glances, Sequence
 from lmnb.engine.settling import settled
+from lmnb.engine.thinking import Thinking
 from lmnb.engine.threads import ThreadGovernor
 from lmnb.engine.vocab import Tokens
-from lmnb.errors import ContextLengthExceeded, EngineError, InvalidRequest, LmnbError, QueueFull
+from lmnb.errors import ContextLengthExceeded, InvalidRequest, LmnbError, QueueFull
 
 if TYPE_CHECKING:
     from lmnb.engine.projector import Projector
@@ -55,7 +57,7 @@ class Runner:
         self.model = model
         self.options = settled(options, model.train_context)
         self.context = Context(model, self.options, self.options.slots, most, log)
-        self.projector = self._open_projector(log, cores)
+        self.eyes = Eyes(self._open_projector(log, most), self.context.length)
         places = Places()
         self.prompts = PromptReader(model.vocab, places)
         mib = self.options.host_cache_mib
@@ -70,32 +72,28 @@ class Runner:
                 adaptive=options.adaptive_threads,
                 abandon=self.context.abandon,
             ),
-            self.projector,
+            self.eyes.projector,
         )
         self.grammars = Grammars(self.model.vocab)
         self._preparing: dict[int, tuple[Sequence, Constraint, Future[LLMatcher]]] = {}
-        self._looking: dict[int, tuple[EngineRequest, Future[list[Looked]]]] = {}
-        self._eyes = ThreadPoolExecutor(1, "lmnb-eyes")
         self.facts = read_facts(
             model,
             self.context,
             self.options,
             threads=most,
             load_seconds=perf_counter() - start,
-            vision=self.projector is not None,
+            vision=self.eyes.projector is not None,
         )
 
     def close(self) -> None:
-        self._eyes.shutdown()
         self.grammars.close()
-        if self.projector is not None:
-            self.projector.close()
+        self.eyes.close()
         self.context.close()
         self.model.close()
 
     @property
     def busy(self) -> bool:
-        return bool(self._preparing or self._looking) or self.scheduler.busy
+        return bool(self._preparing or self.eyes) or self.scheduler.busy
 
     def submit(self, id: int, request: EngineRequest) -> list[SequenceEvent]:
         """Queue a request: `Accepted`, or why not. Nothing yet, when its pictures must be decoded or
@@ -105,28 +103,13 @@ class Runner:
         except LmnbError as error:
             return [_failed(id, error)]
         if request.images:
-            self._looking[id] = request, self._eyes.submit(self.look, request)
+            self.eyes.open(id, request)
             return []
         return self._begin(id, request, [])
 
-    def look(self, request: EngineRequest) -> list[Looked]:
-        """Its pictures, decoded. Takes long. Raises InvalidRequest."""
-        if self.projector is None:
-            raise InvalidRequest("This model cannot see: it is loaded without a projector.")
-        looked, length = [], 0
-        for image in request.images:
-            looked.append(self.projector.look(image))
-            length += sum(map(len, looked[-1]))
-            if length > self.context.length:  # soon: what is decoded takes memory
-                raise ContextLengthExceeded(
-                    f"This model's context holds {self.context.length} tokens. Your pictures have "
-                    "more. Send fewer, or load the model with a longer context."
-                )
-        return looked
-
     def count(self, request: EngineRequest) -> int:
         """How many tokens its prompt has. Raises InvalidRequest."""
-        return len(self.prompts.read(request, self.look(request) if request.images else [])[0])
+        return len(self.prompts.read(request, self.eyes.look(request) if request.images else [])[0])
 
     def _begin(self, id: int, request: EngineRequest, looked: list[Looked]) -> list[SequenceEvent]:
         try:
@@ -139,6 +122,8 @@ class Runner:
         sequence = Sequence(id, tokens, request, sampler, visible, glances=glances)
         if request.score_prompt:
             sequence.scores = PromptScores(tokens, request.logprobs or 0, self.model.vocab)
+        if request.thinking is not None:
+            sequence.thinking = Thinking(request.thinking, self.model.vocab)
         if request.constraint is not None:
             compiled = self.grammars.compile(request.constraint)
             self._preparing[id] = sequence, request.constraint, compiled
@@ -150,14 +135,10 @@ class Runner:
         """Compute once; what happened, in order."""
         if not self.scheduler.busy:
             awaited: list[Future[Any]] = [future for _, _, future in self._preparing.values()]
-            awaited += [future for _, future in self._looking.values()]
-            wait(awaited, timeout=PATIENCE, return_when=FIRST_COMPLETED)
-        seen = [self._seen(id) for id, entry in [*self._looking.items()] if entry[1].done()]
-        prepared = [
-            self._prepared(id) for id, entry in [*self._preparing.items()] if entry[2].done()
-        ]
+            wait(awaited + self.eyes.futures, timeout=PATIENCE, return_when=FIRST_COMPLETED)
+        said = [event for seen in self.eyes.seen() for event in self._seen(*seen)]
+        said += [self._prepared(id) for id, entry in [*self._preparing.items()] if entry[2].done()]
         # Those who wait to be accepted hear it before the step that reads their prompts.
-        said = [event for events in seen for event in events] + prepared
         return said or self.scheduler.step()
 
     def status(self) -> EngineStatus:
@@ -183,9 +164,7 @@ class Runner:
 
     def cancel(self, id: int) -> list[SequenceEvent]:
         """Stop a sequence. An unknown id has ended already."""
-        if id in self._looking:
-            request, looking = self._looking.pop(id)
-            looking.cancel()
+        if request := self.eyes.avert(id):
             return [_unbegun(id, request)]
         if id not in self._preparing:
             return self.scheduler.cancel(id)
@@ -205,16 +184,14 @@ class Runner:
         self.scheduler.add(sequence)
         return Accepted(id, sequence.prompt_length)
 
-    def _seen(self, id: int) -> list[SequenceEvent]:
+    def _seen(
+        self, id: int, request: EngineRequest, looking: Future[list[Looked]]
+    ) -> list[SequenceEvent]:
         """Its pictures are decoded, or are none."""
-        request, looking = self._looking.pop(id)
         try:
-            looked = looking.result()
+            return self._begin(id, request, looking.result())
         except LmnbError as error:
             return [_failed(id, error)]
-        except MemoryError:
-            return [_failed(id, EngineError("There is not enough memory for the pictures."))]
-        return self._begin(id, request, looked)
 
     def _check(self, request: EngineRequest) -> None:
         """What can be known before the prompt is read."""
@@ -222,7 +199,7 @@ class Runner:
             raise InvalidRequest(
                 "This model does not generate text: it is made for embeddings.", param="model"
             )
-        waiting = self.scheduler.waiting + len(self._preparing) + len(self._looking)
+        waiting = self.scheduler.waiting + len(self._preparing) + len(self.eyes)
         if waiting >= self.options.queue_limit:
             raise QueueFull(
                 f"{waiting} requests already wait for this model; "

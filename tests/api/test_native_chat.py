@@ -182,6 +182,7 @@ async def test_the_responses_api_can_go_on_from_it_and_back(api: Api) -> None:
     native = await chat(api, "first")
     kept = (await api.client.get(f"/v1/responses/{native['response_id']}")).json()
     assert kept["status"] == "completed"
+    assert kept["usage"]["output_tokens"] == 4
     body = {"input": "second", "previous_response_id": native["response_id"]}
     response = (await api.post("/v1/responses", body)).json()
     await chat(api, "third", previous_response_id=response["id"])

@@ -115,11 +115,11 @@ def cold(runner: Runner, request: EngineRequest) -> Reply:
 
 def by_llama_cpp(runner: Runner, text: str, image: bytes) -> np.ndarray:
     """The logits after `text`, with the picture at `<__media__>`, as llama.cpp's own helper has them."""
-    assert runner.projector is not None
+    assert runner.eyes.projector is not None
     params = lib.llama_context_default_params()
     params.n_ctx, params.flash_attn_type, params.swa_full = 512, 0, True
     context = lib.llama_init_from_model(runner.model.handle, params)
-    eyes = runner.projector.handle
+    eyes = runner.eyes.projector.handle
     buffer = (ctypes.c_uint8 * len(image)).from_buffer_copy(image)
     bitmap = mtmd.mtmd_helper_bitmap_init_from_buf(eyes, buffer, len(image), False)
     chunks = mtmd.mtmd_input_chunks_init()
@@ -155,10 +155,10 @@ def test_another_picture_is_another_answer(runner: Runner) -> None:
 
 def test_its_tokens_are_counted(runner: Runner) -> None:
     text = len(runner.prompts.read(ask(QUESTION, ANSWER), [])[0])
-    assert runner.projector is not None
+    assert runner.eyes.projector is not None
     seen = sum(
         len(piece) if isinstance(piece, np.ndarray) else piece.length
-        for piece in runner.projector.look(picture(1))
+        for piece in runner.eyes.projector.look(picture(1))
     )
     assert seen >= 16
     assert cold(runner, look(1)).finished.prompt_tokens == text + seen == runner.count(look(1))

@@ -101,7 +101,7 @@ class Toolbox:
         except self._refusal as error:
             return _said(f"Error: {error}")
         except Exception as error:
-            raise _failure(offer.server, error) from error
+            raise _failure(offer.server, error) from None
         blocks = [
             block.model_dump(mode="json", by_alias=True, exclude_none=True)
             for block in answer.content
@@ -117,10 +117,8 @@ class Toolbox:
             async with asyncio.timeout(CONNECT_SECONDS):
                 client = await self._open(server)
                 listed = await _tools(client)
-        except MissingExtra:
-            raise
         except Exception as error:
-            raise _failure(server, error) from error
+            raise _failure(server, error) from None
         if wanted.allowed_tools is not None:
             unknown = set(wanted.allowed_tools) - {tool.name for tool in listed}
             if unknown:

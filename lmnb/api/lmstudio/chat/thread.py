@@ -7,7 +7,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lmnb.api.lmstudio.chat.request import NativeChatRequest
@@ -16,6 +16,7 @@ from lmnb.api.openai.responses.ids import item_id
 from lmnb.api.openai.responses.messages import to_messages
 from lmnb.api.openai.responses.request import ResponseRequest
 from lmnb.api.openai.responses.resource import new_response, usage_json
+from lmnb.api.openai.usage import add_usage
 from lmnb.chat.message import Message
 from lmnb.service.events import (
     Finished,
@@ -39,6 +40,7 @@ class Thread:
 
     resource: dict[str, Any]
     context: Context
+    _usages: list[Usage] = field(default_factory=list)
 
     @property
     def id(self) -> str:
@@ -46,9 +48,9 @@ class Thread:
 
     def messages(self) -> tuple[Message, ...]:
         """Of several system prompts the last one holds, from the beginning."""
-        items = self.context.items
-        system = [item for item in items if item.get("role") == "system"]
-        return to_messages([*system[-1:], *(one for one in items if one not in system)])
+        system = [one for one in self.context.items if one.get("role") == "system"]
+        said = [one for one in self.context.items if one.get("role") != "system"]
+        return to_messages([*system[-1:], *said])
 
     def take(self, event: LoopEvent) -> None:
         """Remember one step of the answer."""
@@ -66,12 +68,17 @@ class Thread:
             case CallDone(call) | CallRefused(call):
                 said = {"call_id": call.id, "output": event.text}
                 self._add("function_call_output", **said)
-            case Finished():
-                self._count(event.usage)
+            case Finished(reason, usage):
+                self._usages.append(usage)
+                if reason == "length":
+                    details = {"reason": "max_output_tokens"}
+                    self.resource.update(status="incomplete", incomplete_details=details)
 
     async def save(self, store: ResponseStore) -> None:
-        """The answer is complete."""
-        self.resource.update(status="completed", completed_at=int(time.time()))
+        """There is no more to come."""
+        if self.resource["status"] != "incomplete":
+            self.resource.update(status="completed", completed_at=int(time.time()))
+        self.resource["usage"] = usage_json(add_usage(enumerate(self._usages)))
         try:
             await asyncio.to_thread(store.save, self.resource, self.context.input)
         except sqlite3.Error:
@@ -92,9 +99,6 @@ class Thread:
         if not content:
             content.append({"type": kind, "text": "", **fields})
         content[0]["text"] += text
-
-    def _count(self, usage: Usage) -> None:
-        self.resource["usage"] = usage_json(usage)
 
 
 async def find_thread(request: NativeChatRequest, store: ResponseStore) -> Thread:
