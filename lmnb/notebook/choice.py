@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lmnb.errors import InvalidRequest, ModelNotFound
-from lmnb.notebook.wire import Model
+from lmnb.notebook.wire import Instance, Model
 
 _SAY = "Say it with `-m`, or once with `%config LMSMagics.model`."
 
@@ -15,8 +15,8 @@ def choose_model(
 ) -> str:
     """The configured one, else the only loaded one, else the only one on this machine.
 
-    Of several loaded ones, the one that answered `previous`ly goes on. Raises when it would be a
-    guess, and names the candidates.
+    Of several loaded ones, the one that answered `previous`ly goes on; of one model that is loaded
+    several times, the first. Raises when it would be a guess, and names the candidates.
     """
     if configured:
         return configured
@@ -25,6 +25,8 @@ def choose_model(
         return loaded[0]
     if previous in loaded:
         return previous
+    if loaded and sum(bool(_talking(model)) for model in models) == 1:
+        return loaded[0]
     if loaded:
         raise InvalidRequest(f"Which model? Loaded: {', '.join(loaded)}. {say}")
     local = [model["key"] for model in models if model.get("type", "llm") == "llm"]
@@ -40,14 +42,22 @@ def choose_model(
 
 
 def choose_embedding_model(models: Sequence[Model], *, say: str) -> str:
-    """The only loaded one, else the only one on this machine, of those that compute vectors."""
+    """The only loaded one, else the only one on this machine, of those that compute vectors.
+
+    A language model that was loaded for vectors is one of them, too.
+    """
     able = [model for model in models if model.get("type") == "embedding"]
-    loaded = [one["id"] for model in able for one in model.get("loaded_instances") or ()]
+    loaded = [
+        one["id"]
+        for model in models
+        for one in model.get("loaded_instances") or ()
+        if model in able or _for_vectors(one)
+    ]
     local = [model["key"] for model in able]
     for names in (loaded, local):
         if len(names) == 1:
             return names[0]
-    if not local:
+    if not loaded and not local:
         raise ModelNotFound(
             "There is no embedding model on this machine. `lmnb.download(...)` fetches one, "
             "such as nomic-ai/nomic-embed-text-v1.5-GGUF."
@@ -56,10 +66,17 @@ def choose_embedding_model(models: Sequence[Model], *, say: str) -> str:
 
 
 def loaded_ids(models: Sequence[Model]) -> list[str]:
-    """The identifiers of the loaded language models."""
-    return [
-        instance["id"]
-        for model in models
-        if model.get("type", "llm") == "llm"
-        for instance in model.get("loaded_instances") or ()
-    ]
+    """The identifiers of the loaded language models, but for those that were loaded for vectors."""
+    return [identifier for model in models for identifier in _talking(model)]
+
+
+def _talking(model: Model) -> list[str]:
+    """The instances of a language model that write text."""
+    if model.get("type", "llm") != "llm":
+        return []
+    instances = model.get("loaded_instances") or ()
+    return [instance["id"] for instance in instances if not _for_vectors(instance)]
+
+
+def _for_vectors(instance: Instance) -> bool:
+    return bool((instance.get("config") or {}).get("embeddings"))

@@ -9,11 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import nbformat
 import psutil
 import pytest
-from nbclient import NotebookClient
-from nbconvert import HTMLExporter, MarkdownExporter
 
 from tests.notebook.kernels import ROOT, Kernel
 from tests.server.spawn import Server, jupyter_server
@@ -141,43 +138,6 @@ def test_servers_without_a_token_are_found_and_opened(mode: str, tmp_path: Path)
             assert ran.status == "ok", ran.stream("stderr")
         finally:
             own.close()
-
-
-@pytest.fixture(scope="module")
-def executed(server: Server) -> nbformat.NotebookNode:
-    """The quick-start notebook, run from top to bottom."""
-    notebook = nbformat.read(ROOT / "notebooks" / "01-quickstart.ipynb", as_version=4)
-    env = os.environ | {
-        "LMNB_BASE_URL": server.url,
-        "LMNB_API_KEY": TOKEN,
-        "PYTHONPATH": str(ROOT),
-    }
-    NotebookClient(notebook, timeout=180).execute(env=env)
-    return notebook
-
-
-def test_the_quick_start_runs_without_an_error(executed: nbformat.NotebookNode) -> None:
-    outputs = [o for cell in executed.cells for o in cell.get("outputs", ())]
-    assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
-    assert not [
-        o for o in outputs if "application/vnd.jupyter.widget-view+json" in o.get("data", {})
-    ]
-
-
-def test_the_quick_start_has_been_saved_without_outputs() -> None:
-    notebook = nbformat.read(ROOT / "notebooks" / "01-quickstart.ipynb", as_version=4)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert not [cell for cell in code if cell.outputs or cell.execution_count]
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_a_saved_answer_reads_well_in_html_and_markdown(executed: nbformat.NotebookNode) -> None:
-    html, _ = HTMLExporter().from_notebook_node(executed)
-    assert "tokens/s" in html
-    assert "IPython.core.display" not in html
-    markdown, _ = MarkdownExporter().from_notebook_node(executed)
-    answer = next(c for c in executed.cells if c.source.startswith("%%lms")).outputs[0]
-    assert answer.data["text/markdown"].splitlines()[0] in markdown
 
 
 def test_a_server_of_ones_own_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:

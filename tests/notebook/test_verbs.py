@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from lmnb.engine.options import LoadOptions
-from lmnb.errors import InvalidRequest
+from lmnb.errors import InvalidRequest, ModelNotFound
 from lmnb.notebook import remote_names
 from lmnb.notebook.chat_options import cell_parser, sampling
-from lmnb.notebook.choice import choose_model
+from lmnb.notebook.choice import choose_embedding_model, choose_model
 from lmnb.notebook.completer import ModelNames, candidates
 from lmnb.notebook.conversation import Conversation
 from lmnb.notebook.load_options import LOAD_OPTIONS, given
@@ -97,6 +97,8 @@ def test_sampling_options_keep_their_api_names() -> None:
         ([model("a", "a1"), model("b", "b1")], "", "b1", "b1"),
         ([model("a")], "", "", "a"),
         ([model("a"), model("b")], "", "a", "a"),
+        ([model("a", "a", "a:2"), model("b")], "", "", "a"),
+        ([model("a", "a", "a:2"), model("b")], "", "a:2", "a:2"),
     ],
 )
 def test_a_cell_without_a_model_means_the_obvious_one(
@@ -110,6 +112,16 @@ def test_where_no_model_is_obvious_the_candidates_are_named() -> None:
         choose_model([model("a"), model("b")])
     with pytest.raises(InvalidRequest, match="Loaded: a1, b1"):
         choose_model([model("a", "a1"), model("b", "b1")], previous="gone")
+
+
+def test_a_model_that_was_loaded_for_vectors_gives_those_and_no_text() -> None:
+    vectors = {"id": "v", "config": {"embeddings": True}}
+    talks = {"id": "a", "config": {"embeddings": None}}
+    both = [{"key": "a", "type": "llm", "loaded_instances": [vectors, talks]}]
+    assert choose_model(both) == "a"
+    assert choose_embedding_model(both, say="") == "v"
+    with pytest.raises(ModelNotFound):
+        choose_embedding_model([model("a", "a1")], say="")
 
 
 def turn(question: str, answer: str) -> tuple[list[dict[str, str]], Reply]:
