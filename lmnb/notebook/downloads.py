@@ -37,7 +37,8 @@ def follow(client: Client, job: Job, moved: Callable[[Job], None] = lambda job: 
     if job.get("status") not in ("completed", "already_downloaded"):
         error = job.get("error")
         reason = error.get("message") if isinstance(error, dict) else error
-        raise LmnbError(f"The download ended: {reason or job.get('status')}.")
+        why = str(reason or job.get("status")).rstrip(".")
+        raise LmnbError(f"The download ended: {why}.")
     return job
 
 
