@@ -20,12 +20,22 @@ from lmnb.chat.deltas import Call, Content, Delta, Reasoning
 from lmnb.chat.reasoning import ReasoningFormat
 from lmnb.chat.tools import Tool
 
-__all__ = ["MARKS", "THINKING", "TRIGGER", "HarmonyParser", "harmony_grammar", "is_harmony"]
+__all__ = [
+    "ANALYSIS_END",
+    "MARKS",
+    "THINKING",
+    "TRIGGER",
+    "HarmonyParser",
+    "harmony_grammar",
+    "is_harmony",
+    "thinking_over",
+]
 
 START, CHANNEL, MESSAGE, CONSTRAIN = "<|start|>", "<|channel|>", "<|message|>", "<|constrain|>"
 ENDS = ("<|end|>", "<|call|>", "<|return|>", START)
 MARKS = (CHANNEL, MESSAGE, CONSTRAIN, *ENDS)
 TRIGGER = "to=functions."
+ANALYSIS_END = "<|end|>"
 THINKING = ReasoningFormat(f"{CHANNEL}analysis{MESSAGE}", f"{CHANNEL}final{MESSAGE}")
 """What comes before the answer itself."""
 
@@ -36,6 +46,12 @@ _MOST_HEADER = 300
 
 def is_harmony(template_source: str) -> bool:
     return f"{CHANNEL}analysis{MESSAGE}" in template_source
+
+
+def thinking_over(*, calls: bool) -> str:
+    """What ends the analysis, and leads to the answer; with `calls` there may be one before it."""
+    channel = "commentary" if calls else f"final{MESSAGE}"
+    return f"{ANALYSIS_END}{START}assistant{CHANNEL}{channel}"
 
 
 class HarmonyParser:

@@ -42,6 +42,8 @@ class Completion:
         if request.logprobs is not None and (request.score_prompt or not ended):
             chance = logprob(row, token, request.logprobs, self.vocab)
         sequence.append(token)
+        if sequence.thinking is not None:
+            sequence.thinking.saw(token)
         if chance is not None and ended:
             # Who scores prompts counts tokens: each has its score, the end too, which has no text.
             sequence.text.push(b"", msgspec.structs.replace(chance, bytes=b""))
@@ -55,10 +57,14 @@ class Completion:
     def _choose(self, sequence: Sequence, row: Logits) -> int:
         """The next token, which its grammar, if it has one, allows and has taken."""
         guide = sequence.guide
+        due = sequence.thinking.due if sequence.thinking is not None else None
         if guide is None:
-            return sequence.sampler.sample(row)
+            return sequence.sampler.sample(row, due)
         while True:
-            token = sequence.sampler.sample(row, guide.allowed())
+            allowed = guide.allowed()
+            if due is not None and (allowed is None or np.isin(due, allowed).all()):
+                allowed, due = due, None
+            token = sequence.sampler.sample(row, allowed)
             if self.vocab.is_end(token) or guide.accept(token):
                 return token
             row[token] = -np.inf

@@ -79,6 +79,8 @@ def check_request(request: EngineRequest) -> None:
     check_sampling(request.sampling)
     if request.max_tokens is not None:
         _within("max_tokens", request.max_tokens, 0, 2**31)
+    if request.thinking is not None:
+        _within("thinking_budget_tokens", request.thinking.tokens, 0, 2**31)
     if request.logprobs is not None:
         _within("top_logprobs", request.logprobs, 0, 20)
     if len(request.images) > MAX_IMAGES:

@@ -127,6 +127,17 @@ class Constraint(msgspec.Struct, frozen=True, kw_only=True):
     model that may think, but need not); any other is constrained from its first token."""
 
 
+class ThinkingLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """After `tokens` of thinking `closing` is written in the model's place, which goes on from there."""
+
+    tokens: int
+    start: str
+    """What thinking begins with. Empty: the prompt has begun it."""
+    end: str
+    """What the model ends it with by itself."""
+    closing: str
+
+
 class EngineRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One sequence to compute."""
 
@@ -147,6 +158,8 @@ class EngineRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Fill in what stands between the prompt and this, if the model was taught to."""
     ignore_eos: bool = False
     constraint: Constraint | None = None
+    thinking: ThinkingLimit | None = None
+    """None: as long as the model likes."""
     visible: tuple[str, ...] = ()
     """Control tokens to show as text where the model writes them: the marks of its reasoning."""
 

@@ -13,6 +13,7 @@ from lmnb.engine.glance import Glance
 from lmnb.engine.options import EngineRequest
 from lmnb.engine.sampling import Sampler
 from lmnb.engine.scoring import PromptScores
+from lmnb.engine.thinking import Thinking
 from lmnb.engine.vocab import Tokens
 
 Glances = tuple[tuple[int, Glance], ...]
@@ -47,6 +48,7 @@ class Sequence:
         self.saved = sum(glance.length - glance.positions for _, glance in glances)
         """Positions that the pictures in the prompt do not take up."""
         self.scores: PromptScores | None = None
+        self.thinking: Thinking | None = None
         self.prompt_length = len(tokens)
         self.length = len(tokens)
         self.computed = 0

@@ -243,7 +243,7 @@ class Generations:
         spans: tuple[Span, ...] = ()
         stop, visible = request.stop, tuple[str, ...]()
         images = tuple[bytes, ...]()
-        parser = constraint = None
+        parser = constraint = thinking = None
         if request.messages is not None:
             prompt = await asyncio.to_thread(
                 model.prompts.render,
@@ -255,6 +255,7 @@ class Generations:
             )
             spans, parser, visible = prompt.spans, prompt.parser, prompt.visible
             stop += model.prompts.stop
+            thinking = prompt.limit(request.thinking_tokens)
             constraint = await constrain(request, model, prompt)
             images = await self._images(model, request, prompt)
         else:
@@ -273,6 +274,7 @@ class Generations:
             suffix=request.suffix,
             ignore_eos=request.ignore_eos,
             constraint=constraint,
+            thinking=thinking,
         )
         return prepared, parser
 

@@ -9,7 +9,14 @@ from typing import Any
 
 from lmnb.chat.callgrammar import tags
 from lmnb.chat.calls import CallReader
-from lmnb.chat.harmony import MARKS, THINKING, HarmonyParser, is_harmony
+from lmnb.chat.harmony import (
+    ANALYSIS_END,
+    MARKS,
+    THINKING,
+    HarmonyParser,
+    is_harmony,
+    thinking_over,
+)
 from lmnb.chat.image import Image, split
 from lmnb.chat.message import Message
 from lmnb.chat.parser import ReplyParser
@@ -18,7 +25,7 @@ from lmnb.chat.template import DEFAULT_TEMPLATE, ChatTemplate
 from lmnb.chat.tools import AUTO, Tool, ToolChoice, callable_tools
 from lmnb.chat.tooluse import ToolUse
 from lmnb.engine.events import ModelFacts
-from lmnb.engine.options import Span
+from lmnb.engine.options import Span, ThinkingLimit
 
 DEFAULT_STOP = "\nUser:"
 Parser = ReplyParser | HarmonyParser
@@ -41,6 +48,22 @@ class Prompt:
     """The prompt has closed the thinking: there will be none."""
     images: tuple[Image, ...] = ()
     """Pictures that `spans` place, by their number here."""
+    may_call: bool = False
+    """There are tools that the answer may call."""
+
+    def limit(self, tokens: int | None) -> ThinkingLimit | None:
+        """What ends the thinking after so many tokens. None where there is nothing to end."""
+        reasoning = self.voice.reasoning
+        if tokens is None or reasoning is None or self.thought:
+            return None
+        if self.voice.harmony:
+            closing = thinking_over(calls=self.may_call)
+            return ThinkingLimit(
+                tokens=tokens, start=reasoning.start, end=ANALYSIS_END, closing=closing
+            )
+        start = "" if self.inside else reasoning.start
+        closing = f"\n{reasoning.end}"
+        return ThinkingLimit(tokens=tokens, start=start, end=reasoning.end, closing=closing)
 
 
 class PromptMaker:
@@ -109,6 +132,7 @@ class PromptMaker:
             inside=inside,
             thought=voice.has_thought(text),
             images=images,
+            may_call=bool(may_be_called),
         )
 
     @cached_property

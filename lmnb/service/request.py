@@ -34,6 +34,8 @@ class GenerationRequest:
     suffix: str = ""
     """With `text` or `tokens`: fill in what stands before this."""
     ignore_eos: bool = False
+    thinking_tokens: int | None = None
+    """How long a model that thinks may do so, at most. None: as it likes."""
     messages_field: str = "messages"
     """What the client called them."""
     template_kwargs: Mapping[str, Any] = field(default_factory=dict)

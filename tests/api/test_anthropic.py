@@ -16,6 +16,7 @@ from lmnb.api.anthropic.content import InputMessage, conversation
 from lmnb.api.anthropic.request import MessagesRequest
 from lmnb.chat.message import Message, ToolCall
 from lmnb.chat.tools import ToolChoice
+from lmnb.engine.options import ThinkingLimit
 from lmnb.errors import EngineDied
 from tests.api.conftest import KEY, Api
 from tests.scripted import TEMPLATE, Script
@@ -139,6 +140,16 @@ async def test_thinking_is_switched_in_the_template(api: Api, type: str, enabled
     thinking = {"type": type, "budget_tokens": 1024} if enabled else {"type": type}
     await say(api, thinking=thinking, output_config={"effort": "low"})
     assert prompt(api) == f"{enabled} low"
+
+
+async def test_a_budget_ends_the_thinking(api: Api) -> None:
+    api.engine.chat_template = THINKS
+    await say(api, thinking={"type": "adaptive"})
+    assert api.engine.requests[-1].thinking is None
+    await say(api, thinking={"type": "enabled", "budget_tokens": 1024})
+    assert api.engine.requests[-1].thinking == ThinkingLimit(
+        tokens=1024, start="<think>", end="</think>", closing="\n</think>"
+    )
 
 
 async def test_a_claude_code_request_works(api: Api) -> None:
@@ -283,6 +294,7 @@ async def test_an_answer_that_was_begun_goes_on(api: Api) -> None:
         ({"tools": [TOOL], "tool_choice": {"type": "tool", "name": "no"}}, "'no'"),
         ({"tool_choice": {"type": "any"}}, "tool_choice"),
         ({"thinking": {"type": "on"}}, "thinking.type"),
+        ({"thinking": {"type": "enabled", "budget_tokens": 0}}, "thinking.budget_tokens"),
     ],
 )
 async def test_refusals_have_anthropics_shape(api: Api, fields: Any, about: str) -> None:

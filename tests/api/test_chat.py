@@ -114,6 +114,22 @@ async def test_token_limits(api: Api, fields: dict[str, Any], limit: int | None)
     assert api.engine.requests[0].max_tokens == limit
 
 
+@pytest.mark.parametrize(
+    ("fields", "tokens"),
+    [
+        ({"thinking_budget_tokens": 9}, 9),
+        ({"thinking_token_budget": 0}, 0),
+        ({"thinking_budget_tokens": -1}, None),
+        ({}, None),
+    ],
+)
+async def test_limits_of_thinking(api: Api, fields: dict[str, Any], tokens: int | None) -> None:
+    api.engine.chat_template = "{# <think></think> #}"
+    assert (await api.chat(**fields)).status_code == 200
+    limit = api.engine.requests[0].thinking
+    assert (limit and limit.tokens) == tokens
+
+
 async def test_reaching_the_limit_is_finish_reason_length(api: Api) -> None:
     answer = (await api.chat(max_tokens=2)).json()
     assert answer["choices"][0]["finish_reason"] == "length"

@@ -1,10 +1,12 @@
 """From a request to typed events, and the accounts that are kept on the way."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from lmnb.chat.message import Message
+from lmnb.chat.tools import Tool
 from lmnb.errors import EngineDied, QueueFull
 from lmnb.models.store.store import ModelStore
 from lmnb.service.database import Database
@@ -72,6 +74,41 @@ def test_reasoning_is_split_and_counted(make):
     answer = "".join(e.text for e in seen if isinstance(e, TextDelta))
     assert (thought, answer) == ("two words", "Answer")
     assert 2 <= seen[-1].usage.reasoning_tokens <= 4
+
+
+OPENED, CLOSED = THINKS.removesuffix("</think>"), THINKS
+HARMONY = "<|start|>assistant{# <|channel|>analysis<|message|> #}"
+TOOL = Tool("f", "", {"type": "object", "properties": {}})
+
+
+@pytest.mark.parametrize(
+    ("template", "tools", "start", "closing"),
+    [
+        ("{# <think> #}", (), "<think>", "\n</think>"),
+        (OPENED, (), "", "\n</think>"),
+        (CLOSED, (), None, None),
+        ("never thinks", (), None, None),
+        (
+            HARMONY,
+            (),
+            "<|channel|>analysis<|message|>",
+            "<|end|><|start|>assistant<|channel|>final<|message|>",
+        ),
+        (
+            HARMONY,
+            (TOOL,),
+            "<|channel|>analysis<|message|>",
+            "<|end|><|start|>assistant<|channel|>commentary",
+        ),
+    ],
+)
+def test_a_limit_of_thinking_speaks_the_models_own_marks(make, template, tools, start, closing):
+    service = make(chat_template=template)
+    asyncio.run(events(service, replace(ASK, thinking_tokens=5, tools=tools)))
+    (request,) = service.manager.loaded()[0].engine.requests
+    limit = request.thinking
+    assert (limit and limit.start, limit and limit.closing) == (start, closing)
+    assert limit is None or limit.tokens == 5
 
 
 def test_no_logprob_is_lost_when_text_is_held_back(make):

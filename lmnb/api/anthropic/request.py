@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from lmnb.api.anthropic.content import Blocks, InputMessage, conversation
 from lmnb.api.body import Body, Integer
-from lmnb.api.openai.sampling import INT64, GenerationFields, token_limit, unsupported
+from lmnb.api.openai.sampling import INT32, INT64, GenerationFields, token_limit, unsupported
 from lmnb.chat.grammar import ResponseFormat
 from lmnb.chat.tools import AUTO, Tool, ToolChoice
 from lmnb.service.request import GenerationRequest
@@ -20,10 +20,10 @@ MODES: dict[str, Literal["none", "auto"]] = {"none": "none", "auto": "auto"}
 
 
 class Thinking(Body):
-    """A budget is a wish: models that think do so until they are done."""
+    """Anthropic's least budget is 1024; a local model may be given less."""
 
     type: Literal["enabled", "disabled", "adaptive", "between_tools"]
-    budget_tokens: Integer | None = None
+    budget_tokens: Annotated[Integer, Field(ge=1, le=INT32)] | None = None
     display: Literal["summarized", "omitted"] = "summarized"
 
 
@@ -116,6 +116,7 @@ class CountRequest(GenerationFields):
             sampling=self.sampling(),
             max_tokens=token_limit(self.max_tokens),
             stop=self.stops,
+            thinking_tokens=self.thinking.budget_tokens if self.thinking else None,
             template_kwargs=self._template_kwargs(),
             continue_final=last.role == "assistant" and bool(last.content) and not last.tool_calls,
             ignore_eos=self.ignore_eos,

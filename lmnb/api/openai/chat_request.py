@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import msgspec
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.body import Body, Integer
 from lmnb.api.image import ImageAddress
 from lmnb.api.openai.response_format import FormatFields
 from lmnb.api.openai.sampling import (
+    INT32,
     INT64,
     NO_LIMIT,
     GenerationFields,
@@ -146,6 +147,15 @@ class ChatRequest(GenerationFields, ToolFields, FormatFields):
     modalities: list[str] = []
     audio: Any = None
     reasoning_effort: str | None = None
+    thinking_budget_tokens: Annotated[
+        Integer,
+        Field(
+            ge=NO_LIMIT,
+            le=INT32,
+            validation_alias=AliasChoices("thinking_budget_tokens", "thinking_token_budget"),
+        ),
+    ] = NO_LIMIT
+    """llama-server's name, and vLLM's."""
     chat_template_kwargs: dict[str, Any] = {}
 
     @model_validator(mode="after")
@@ -176,6 +186,7 @@ class ChatRequest(GenerationFields, ToolFields, FormatFields):
                 max_tokens=token_limit(limit),
                 stop=self.stops,
                 logprobs=self.top_logprobs if self.logprobs else None,
+                thinking_tokens=token_limit(self.thinking_budget_tokens),
                 template_kwargs=self._template_kwargs(),
                 continue_final=_continues(messages[-1]),
                 ignore_eos=self.ignore_eos,
