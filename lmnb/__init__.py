@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         unload,
     )
     from lmnb.notebook.api.mapping import amap, map  # noqa: A004 - as `lmnb.map`
-    from lmnb.notebook.sdk import async_client, client
+    from lmnb.notebook.connection.sdk import async_client, client
     from lmnb.notebook.widgets.chat import Chat
     from lmnb.notebook.widgets.compare import Compare
     from lmnb.notebook.widgets.loader import Loader
@@ -65,7 +65,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "lmnb.notebook.sdk": "client async_client",
+    "lmnb.notebook.connection.sdk": "client async_client",
     "lmnb.notebook.api.chat": "chat",
     "lmnb.notebook.api.achat": "achat",
     "lmnb.notebook.api.embed": "embed aembed",

@@ -12,7 +12,7 @@ from lmnb._version import __version__
 from lmnb.errors import LmnbError
 
 if TYPE_CHECKING:
-    from lmnb.notebook.client import Client
+    from lmnb.notebook.connection.client import Client
     from lmnb.notebook.verbs import Verb
 
 __all__ = ["main"]
@@ -72,9 +72,9 @@ def _run(words: list[str]) -> int:
 
 
 def _do(verb: Verb, words: list[str], host: str | None) -> int:
+    from lmnb.notebook.display.screen import TerminalScreen
     from lmnb.notebook.options import option
     from lmnb.notebook.person import AtTerminal
-    from lmnb.notebook.screen import TerminalScreen
 
     about_host = option("--host", metavar="URL", help="the server to ask: an address, or HOST:PORT")
     parsed = verb.parser("lmnb", () if verb.offline else (about_host,)).parse_line(words)
@@ -94,8 +94,8 @@ def table() -> dict[str, Verb]:
 
 
 def _client(host: str | None) -> Client:
-    from lmnb.notebook import discovery
-    from lmnb.notebook.client import Client
+    from lmnb.notebook.connection import discovery
+    from lmnb.notebook.connection.client import Client
 
     return Client(discovery.named(host) if host else discovery.find_for_command())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lmnb.errors import InvalidRequest, ModelNotFound
-from lmnb.notebook.wire import Instance, Model
+from lmnb.notebook.connection.wire import Instance, Model
 
 _SAY = "Say it with `-m`, or once with `%config LMSMagics.model`."
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from lmnb.errors import LmnbError
 from lmnb.notebook import remote_names
-from lmnb.notebook.chat_options import CELL_OPTIONS
+from lmnb.notebook.cell.chat_options import CELL_OPTIONS
 from lmnb.notebook.choice import loaded_ids
+from lmnb.notebook.connection.wire import Model
 from lmnb.notebook.options import Option
 from lmnb.notebook.verbs import Verb
-from lmnb.notebook.wire import Model
 
 STALE_SECONDS = 15.0
 LEAST = 3

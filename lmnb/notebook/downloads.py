@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import quote
 
 from lmnb.errors import LmnbError
-from lmnb.notebook.client import Client
-from lmnb.notebook.transport import PATIENT
+from lmnb.notebook.connection.client import Client
+from lmnb.notebook.connection.transport import PATIENT
 
 POLL_SECONDS = 0.5
 Job = dict[str, Any]

@@ -7,11 +7,11 @@ from typing import Any
 
 from lmnb.errors import ServerNotFound
 from lmnb.notebook.completer import matcher
-from lmnb.notebook.discovery import Connection
+from lmnb.notebook.connection.discovery import Connection
+from lmnb.notebook.connection.sdk import OpenAIEnvironment
+from lmnb.notebook.connection.session import session
 from lmnb.notebook.magics import LMSMagics
 from lmnb.notebook.person import is_attended, wants_server
-from lmnb.notebook.sdk import OpenAIEnvironment
-from lmnb.notebook.session import session
 
 _environment = OpenAIEnvironment()
 _loaded: dict[int, tuple[LMSMagics, Any]] = {}

@@ -18,16 +18,16 @@ from IPython.core.magic import (
 from traitlets import Float, Int, Unicode
 
 from lmnb.errors import ContextLengthExceeded, LmnbError, ServerNotFound
-from lmnb.notebook.cell import Chat
-from lmnb.notebook.chat_options import CELL_EXAMPLES
-from lmnb.notebook.chat_verbs import ChatVerbs
+from lmnb.notebook.cell.cell import Chat
+from lmnb.notebook.cell.chat_options import CELL_EXAMPLES
+from lmnb.notebook.cell.chat_verbs import ChatVerbs
+from lmnb.notebook.cell.turn import Interrupted
 from lmnb.notebook.completer import ModelNames
+from lmnb.notebook.connection.session import session
+from lmnb.notebook.display.screen import NotebookScreen, Screen, TerminalScreen
 from lmnb.notebook.interpolation import interpolate, notebook_names
 from lmnb.notebook.options import Helped, split
 from lmnb.notebook.person import Person
-from lmnb.notebook.screen import NotebookScreen, Screen, TerminalScreen
-from lmnb.notebook.session import session
-from lmnb.notebook.turn import Interrupted
 from lmnb.notebook.verbs import VERBS, Verb, find_verb, overview
 
 CHANGING_VERBS = ("load", "unload", "import", "get", "rm")

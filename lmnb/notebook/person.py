@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from lmnb.notebook.calls import Call
+from lmnb.notebook.chat.calls import Call
 
 OFFER = "No lmnb server runs for you here. Start one that ends with this session? [Y/n] "
 

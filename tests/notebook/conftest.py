@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lmnb.notebook.session import session
+from lmnb.notebook.connection.session import session
 from tests.notebook.kernels import Kernel
 from tests.notebook.stub_server import KEY, StubServer
 

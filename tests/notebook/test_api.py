@@ -15,7 +15,7 @@ from lmnb.notebook.api.achat import achat
 from lmnb.notebook.api.chat import chat
 from lmnb.notebook.api.embed import aembed, embed
 from lmnb.notebook.api.manage import amodels, download, estimate, load, models, unload
-from lmnb.notebook.session import session
+from lmnb.notebook.connection.session import session
 from tests.notebook.stub_server import StubServer, model
 from tests.notebook.test_cell_tools import call
 

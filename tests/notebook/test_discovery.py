@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lmnb.errors import ServerNotFound
-from lmnb.notebook import discovery
-from lmnb.notebook.discovery import Connection, find, root_of
+from lmnb.notebook.connection import discovery
+from lmnb.notebook.connection.discovery import Connection, find, root_of
 from tests.notebook.stub_server import KEY, StubServer
 
 

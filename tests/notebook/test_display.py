@@ -3,9 +3,9 @@
 import io
 from typing import Any
 
-from lmnb.notebook.display import NotebookView, TerminalView
-from lmnb.notebook.reply import Reply
-from lmnb.notebook.tables import Table, duration, size
+from lmnb.notebook.chat.reply import Reply
+from lmnb.notebook.display.tables import Table, duration, size
+from lmnb.notebook.display.views import NotebookView, TerminalView
 
 
 class Shown:

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbconvert import HTMLExporter, MarkdownExporter
 
-from lmnb.notebook.chat_options import CELL_OPTIONS, cell_parser
+from lmnb.notebook.cell.chat_options import CELL_OPTIONS, cell_parser
 from lmnb.notebook.options import split
 from tests.notebook.kernels import ROOT
 from tests.server.spawn import Server, jupyter_server

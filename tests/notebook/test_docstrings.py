@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from lmnb.notebook.docstrings import parse_docstring
+from lmnb.notebook.chat.docstrings import parse_docstring
 
 GOOGLE = """The weather.
 

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from lmnb.notebook.interrupts import held_back
+from lmnb.notebook.display.interrupts import held_back
 
 
 def test_an_interrupt_inside_is_raised_at_the_end() -> None:

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
-from lmnb.notebook.markdown import close_fence, harmless
-from lmnb.notebook.reply import Reply
+from lmnb.notebook.chat.reply import Reply
+from lmnb.notebook.display.markdown import close_fence, harmless
 
 
 @pytest.mark.parametrize(

@@ -142,8 +142,8 @@ def test_servers_without_a_token_are_found_and_opened(mode: str, tmp_path: Path)
 
 def test_a_server_of_ones_own_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
     code = (
-        "from lmnb.notebook.local_server import LocalServer\n"
-        "from lmnb.notebook.client import Client\n"
+        "from lmnb.notebook.connection.local_server import LocalServer\n"
+        "from lmnb.notebook.connection.client import Client\n"
         "server = LocalServer()\n"
         "models = Client(server.connection).models()\n"
         "print(server.pid, len(models), flush=True)\n"

@@ -1,7 +1,7 @@
 """A bare `OpenAI()` finds the server; what the user had set stays as it was."""
 
-from lmnb.notebook.discovery import Connection
-from lmnb.notebook.sdk import OpenAIEnvironment
+from lmnb.notebook.connection.discovery import Connection
+from lmnb.notebook.connection.sdk import OpenAIEnvironment
 
 HERE = Connection("http://127.0.0.1:8888/lmnb/", "key", "notebook server")
 AWAY = Connection("https://hub.example.org/user/ada/lmnb/", "key", "LMNB_BASE_URL")

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmnb.notebook.sse import ServerEvent, read_events
+from lmnb.notebook.connection.sse import ServerEvent, read_events
 
 STREAM = (
     ": ping\n\n"

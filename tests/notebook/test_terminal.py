@@ -76,6 +76,22 @@ def test_a_script_prints_nothing_of_its_own(environ: dict[str, str]) -> None:
     assert (ran.stdout, ran.stderr) == ("Hello there.\n1\n", "")
 
 
+def test_a_widget_is_a_sentence(environ: dict[str, str]) -> None:
+    ran = ipython("import lmnb\ndisplay(lmnb.Chat())", environ)
+    assert ran.stdout.startswith("lmnb.Chat() shows itself in JupyterLab and Notebook.")
+    assert ran.stdout.count("\n") == 1
+    assert not ran.stderr
+
+
+def test_a_widget_without_a_server_says_so(environ: dict[str, str]) -> None:
+    alone = {name: value for name, value in environ.items() if not name.startswith("LMNB_")}
+    code = "import lmnb, time; chat = lmnb.Chat()\nwhile not chat.error: time.sleep(0.05)"
+    ran = ipython(code + "\nprint(chat); print(chat.error)", alone)
+    assert "Without widgets: `%%lms`" in ran.stdout
+    assert "No lmnb server" in ran.stdout
+    assert not ran.stderr
+
+
 def test_tables_and_json_are_text(environ: dict[str, str]) -> None:
     ran = ipython("%load_ext lmnb\n%lms ls\n%lms ls --json", environ)
     assert "tiny  135M" in ran.stdout

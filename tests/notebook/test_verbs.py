@@ -10,13 +10,13 @@ import pytest
 from lmnb.engine.options import LoadOptions
 from lmnb.errors import InvalidRequest, ModelNotFound
 from lmnb.notebook import remote_names
-from lmnb.notebook.chat_options import cell_parser, sampling
+from lmnb.notebook.cell.chat_options import cell_parser, sampling
+from lmnb.notebook.chat.conversation import Conversation
+from lmnb.notebook.chat.reply import Reply
 from lmnb.notebook.choice import choose_embedding_model, choose_model
 from lmnb.notebook.completer import ModelNames, candidates
-from lmnb.notebook.conversation import Conversation
 from lmnb.notebook.load_options import LOAD_OPTIONS, given
 from lmnb.notebook.options import split
-from lmnb.notebook.reply import Reply
 from lmnb.notebook.verbs import VERBS, find_verb
 from tests.notebook.stub_server import model
 

@@ -10,8 +10,8 @@ import pytest
 
 from lmnb.errors import InvalidRequest, LmnbError, ModelNotFound
 from lmnb.notebook import downloads
+from lmnb.notebook.cell.turn import Interrupted
 from lmnb.notebook.options import UsageMistake
-from lmnb.notebook.turn import Interrupted
 from lmnb.notebook.verbs.downloads import progress_of
 from tests.notebook.verb_line import RecordingScreen, ScriptedClient, ScriptedPerson, run
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from lmnb.notebook.client import Client
-from lmnb.notebook.discovery import Connection
+from lmnb.notebook.connection.client import Client
+from lmnb.notebook.connection.discovery import Connection
+from lmnb.notebook.display.tables import Table
 from lmnb.notebook.options import split
 from lmnb.notebook.person import Someone
-from lmnb.notebook.tables import Table
 from lmnb.notebook.verbs import VERBS, find_verb
 
 Answer = Any | Callable[[Any], Any]

@@ -10,12 +10,12 @@ from typing import Any, Literal, Self, overload
 from lmnb.notebook.api.chat import Prompt, Streamed
 from lmnb.notebook.api.connect import connected
 from lmnb.notebook.api.question import SAY_MODEL, Asked
-from lmnb.notebook.async_client import AsyncClient
+from lmnb.notebook.chat.exchange import Exchange
+from lmnb.notebook.chat.reply import Reply
+from lmnb.notebook.chat.tools import Toolbox
 from lmnb.notebook.choice import choose_model
-from lmnb.notebook.discovery import Connection
-from lmnb.notebook.exchange import Exchange
-from lmnb.notebook.reply import Reply
-from lmnb.notebook.tools import Toolbox
+from lmnb.notebook.connection.async_client import AsyncClient
+from lmnb.notebook.connection.discovery import Connection
 
 
 class AsyncReplyStream(Streamed, AsyncIterator[str]):

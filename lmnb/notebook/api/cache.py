@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from lmnb.errors import InvalidRequest
-from lmnb.notebook.exchange import Question
+from lmnb.notebook.chat.exchange import Question
 
 
 class AnswerCache:

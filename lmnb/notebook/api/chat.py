@@ -8,11 +8,11 @@ from typing import Any, Literal, Self, overload
 
 from lmnb.notebook.api.connect import connected
 from lmnb.notebook.api.question import SAY_MODEL, Asked
+from lmnb.notebook.chat.exchange import MAX_ROUNDS, Exchange
+from lmnb.notebook.chat.reply import Reply
+from lmnb.notebook.chat.tools import Confirm, Toolbox
 from lmnb.notebook.choice import choose_model
-from lmnb.notebook.client import Client
-from lmnb.notebook.exchange import MAX_ROUNDS, Exchange
-from lmnb.notebook.reply import Reply
-from lmnb.notebook.tools import Confirm, Toolbox
+from lmnb.notebook.connection.client import Client
 
 Prompt = str | Sequence[Mapping[str, Any]]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from lmnb.errors import InvalidRequest
 from lmnb.notebook.api.rows import Row, Source
-from lmnb.notebook.schema import Schema
+from lmnb.notebook.chat.schema import Schema
 
 
 @dataclass(frozen=True)

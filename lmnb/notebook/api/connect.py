@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 
 from lmnb.errors import ServerNotFound
-from lmnb.notebook.client import Client
+from lmnb.notebook.connection.client import Client
+from lmnb.notebook.connection.session import session
+from lmnb.notebook.display.screen import NotebookScreen, Screen, TerminalScreen
 from lmnb.notebook.person import wants_server
-from lmnb.notebook.screen import NotebookScreen, Screen, TerminalScreen
-from lmnb.notebook.session import session
 
 
 def connected() -> Client:

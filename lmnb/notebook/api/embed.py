@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from lmnb.errors import InvalidRequest
 from lmnb.notebook.api.connect import connected
 from lmnb.notebook.api.question import SAY_MODEL
-from lmnb.notebook.async_client import AsyncClient
 from lmnb.notebook.choice import choose_embedding_model
-from lmnb.notebook.client import Client
-from lmnb.notebook.transport import PATIENT
+from lmnb.notebook.connection.async_client import AsyncClient
+from lmnb.notebook.connection.client import Client
+from lmnb.notebook.connection.transport import PATIENT
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,9 +8,9 @@ from typing import Any
 from lmnb.errors import InvalidRequest
 from lmnb.notebook import downloads
 from lmnb.notebook.api.connect import connected, in_notebook, screen
-from lmnb.notebook.screen import Progress
-from lmnb.notebook.tables import JsonDict, JsonList
-from lmnb.notebook.transport import PATIENT
+from lmnb.notebook.connection.transport import PATIENT
+from lmnb.notebook.display.screen import Progress
+from lmnb.notebook.display.tables import JsonDict, JsonList
 
 
 def models() -> list[dict[str, Any]]:

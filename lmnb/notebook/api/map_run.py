@@ -14,10 +14,10 @@ from lmnb.notebook.api.cache import AnswerCache
 from lmnb.notebook.api.columns import Columns
 from lmnb.notebook.api.question import Asked
 from lmnb.notebook.api.rows import Row, Source, Template, fill, is_missing
-from lmnb.notebook.async_client import AsyncClient
-from lmnb.notebook.client import Client
-from lmnb.notebook.exchange import Exchange, Question
-from lmnb.notebook.schema import Schema
+from lmnb.notebook.chat.exchange import Exchange, Question
+from lmnb.notebook.chat.schema import Schema
+from lmnb.notebook.connection.async_client import AsyncClient
+from lmnb.notebook.connection.client import Client
 
 TRIES = 4
 HOPELESS = (

@@ -7,17 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from lmnb.notebook import background
 from lmnb.notebook.api.cache import AnswerCache
 from lmnb.notebook.api.columns import Columns
 from lmnb.notebook.api.connect import connected, in_notebook, screen
 from lmnb.notebook.api.map_run import MapRun
 from lmnb.notebook.api.question import SAY_MODEL
 from lmnb.notebook.api.rows import Source, Template
+from lmnb.notebook.cell.turn import Interrupted
+from lmnb.notebook.chat.schema import Schema
 from lmnb.notebook.choice import choose_model
-from lmnb.notebook.client import Client
-from lmnb.notebook.schema import Schema
-from lmnb.notebook.turn import Interrupted
+from lmnb.notebook.connection import background
+from lmnb.notebook.connection.client import Client
 
 CONCURRENCY = 8
 OnError = Literal["keep", "raise"]

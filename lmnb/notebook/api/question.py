@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from lmnb.errors import InvalidRequest
-from lmnb.notebook import attachments
-from lmnb.notebook.exchange import MAX_ROUNDS, Message, Question
-from lmnb.notebook.images import Image
-from lmnb.notebook.schema import Schema
-from lmnb.notebook.tools import Confirm, Toolbox
+from lmnb.notebook.chat import attachments
+from lmnb.notebook.chat.exchange import MAX_ROUNDS, Message, Question
+from lmnb.notebook.chat.images import Image
+from lmnb.notebook.chat.schema import Schema
+from lmnb.notebook.chat.tools import Confirm, Toolbox
 
 SAY_MODEL = "Say it with `model=`."
 

@@ -8,19 +8,19 @@ from contextlib import suppress
 from typing import Any
 
 from lmnb.errors import LmnbError, ModelNotFound
-from lmnb.notebook.chat_options import SAMPLING_OPTIONS, sampling
+from lmnb.notebook.cell.chat_options import SAMPLING_OPTIONS, sampling
+from lmnb.notebook.cell.obtain import obtain
+from lmnb.notebook.cell.stats import stats
+from lmnb.notebook.cell.turn import Interrupted, Turn
+from lmnb.notebook.chat.conversation import Conversation
+from lmnb.notebook.chat.exchange import Exchange, Question
+from lmnb.notebook.chat.reply import Reply
+from lmnb.notebook.chat.tools import Toolbox
 from lmnb.notebook.choice import choose_model, loaded_ids
-from lmnb.notebook.client import Client
-from lmnb.notebook.conversation import Conversation
-from lmnb.notebook.display import TerminalView, View
-from lmnb.notebook.exchange import Exchange, Question
-from lmnb.notebook.obtain import obtain
+from lmnb.notebook.connection.client import Client
+from lmnb.notebook.display.screen import Screen
+from lmnb.notebook.display.views import TerminalView, View
 from lmnb.notebook.options import count, option
-from lmnb.notebook.reply import Reply
-from lmnb.notebook.screen import Screen
-from lmnb.notebook.stats import stats
-from lmnb.notebook.tools import Toolbox
-from lmnb.notebook.turn import Interrupted, Turn
 from lmnb.notebook.verbs.verb import Verb
 
 HELP = """\

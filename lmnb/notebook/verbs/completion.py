@@ -8,10 +8,10 @@ from contextlib import suppress
 from typing import Any
 
 from lmnb.errors import LmnbError
-from lmnb.notebook.client import Client
 from lmnb.notebook.completer import ModelNames, following
+from lmnb.notebook.connection.client import Client
+from lmnb.notebook.display.screen import Screen
 from lmnb.notebook.options import option
-from lmnb.notebook.screen import Screen
 from lmnb.notebook.verbs.verb import Verb
 
 ASK = "__complete"

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lmnb.notebook import downloads
-from lmnb.notebook.client import Client
+from lmnb.notebook.connection.client import Client
+from lmnb.notebook.display.screen import Screen
+from lmnb.notebook.display.tables import UNKNOWN, JsonList, Table, duration, size
 from lmnb.notebook.downloads import Job
 from lmnb.notebook.options import option
-from lmnb.notebook.screen import Screen
-from lmnb.notebook.tables import UNKNOWN, JsonList, Table, duration, size
 from lmnb.notebook.verbs.verb import JSON, Run, Verb
 
 

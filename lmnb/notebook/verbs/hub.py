@@ -7,12 +7,12 @@ from typing import Any
 
 from lmnb.errors import InvalidRequest
 from lmnb.notebook import downloads, remote_names
-from lmnb.notebook.client import Client
+from lmnb.notebook.cell.turn import Interrupted
+from lmnb.notebook.connection.client import Client
+from lmnb.notebook.connection.transport import PATIENT
+from lmnb.notebook.display.screen import Screen
+from lmnb.notebook.display.tables import UNKNOWN, JsonList, Table, size
 from lmnb.notebook.options import between, option
-from lmnb.notebook.screen import Screen
-from lmnb.notebook.tables import UNKNOWN, JsonList, Table, size
-from lmnb.notebook.transport import PATIENT
-from lmnb.notebook.turn import Interrupted
 from lmnb.notebook.verbs.downloads import progress_of
 from lmnb.notebook.verbs.verb import JSON, YES, Verb
 

@@ -6,10 +6,10 @@ from argparse import ArgumentTypeError, Namespace
 from typing import Any
 from urllib.parse import quote
 
-from lmnb.notebook.client import Client
+from lmnb.notebook.connection.client import Client
+from lmnb.notebook.display.screen import Screen
+from lmnb.notebook.display.tables import UNKNOWN, JsonDict, JsonList, Table
 from lmnb.notebook.options import option
-from lmnb.notebook.screen import Screen
-from lmnb.notebook.tables import UNKNOWN, JsonDict, JsonList, Table
 from lmnb.notebook.verbs.verb import JSON, Verb
 
 PERMISSIONS = ("use", "manage", "admin")

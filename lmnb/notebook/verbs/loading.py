@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lmnb.errors import InvalidRequest, ModelNotFound
-from lmnb.notebook.client import Client
+from lmnb.notebook.cell.obtain import obtain
+from lmnb.notebook.connection.client import Client
+from lmnb.notebook.connection.transport import PATIENT
+from lmnb.notebook.connection.wire import Loaded
+from lmnb.notebook.display.screen import Screen
+from lmnb.notebook.display.tables import UNKNOWN, JsonDict, JsonList, Table, duration, size
 from lmnb.notebook.load_options import LOAD_OPTIONS, MODEL_OPTIONS, given
-from lmnb.notebook.obtain import obtain
 from lmnb.notebook.options import Option, UsageMistake, option
-from lmnb.notebook.screen import Screen
-from lmnb.notebook.tables import UNKNOWN, JsonDict, JsonList, Table, duration, size
-from lmnb.notebook.transport import PATIENT
 from lmnb.notebook.verbs.verb import JSON, Verb
-from lmnb.notebook.wire import Loaded
 
 FITS = {
     "full_gpu": "on the GPU as a whole",

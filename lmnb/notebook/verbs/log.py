@@ -8,9 +8,9 @@ from contextlib import closing
 from datetime import datetime
 from typing import Any
 
-from lmnb.notebook.client import Client
+from lmnb.notebook.connection.client import Client
+from lmnb.notebook.display.screen import Screen
 from lmnb.notebook.options import UsageMistake, option
-from lmnb.notebook.screen import Screen
 from lmnb.notebook.verbs.verb import Verb
 
 SOURCES = ("model", "server", "runtime")

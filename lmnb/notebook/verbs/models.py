@@ -10,13 +10,13 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from lmnb.errors import InvalidRequest, NotFound
-from lmnb.notebook.client import Client
+from lmnb.notebook.connection.client import Client
+from lmnb.notebook.connection.transport import PATIENT
+from lmnb.notebook.connection.wire import Model
+from lmnb.notebook.display.screen import Screen
+from lmnb.notebook.display.tables import UNKNOWN, JsonDict, JsonList, Table, size
 from lmnb.notebook.options import option
-from lmnb.notebook.screen import Screen
-from lmnb.notebook.tables import UNKNOWN, JsonDict, JsonList, Table, size
-from lmnb.notebook.transport import PATIENT
 from lmnb.notebook.verbs.verb import JSON, YES, Verb
-from lmnb.notebook.wire import Model
 
 HEADINGS = {"llm": "LLM", "embedding": "EMBEDDING"}
 

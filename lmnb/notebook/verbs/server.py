@@ -7,10 +7,10 @@ from typing import Any
 
 from lmnb._version import __version__
 from lmnb.errors import NotFound
-from lmnb.notebook.client import Client
+from lmnb.notebook.connection.client import Client
+from lmnb.notebook.display.screen import Screen
+from lmnb.notebook.display.tables import UNKNOWN, JsonDict, Table, duration, size
 from lmnb.notebook.options import between, option
-from lmnb.notebook.screen import Screen
-from lmnb.notebook.tables import UNKNOWN, JsonDict, Table, duration, size
 from lmnb.notebook.verbs.loading import show_loaded
 from lmnb.notebook.verbs.verb import JSON, Verb
 

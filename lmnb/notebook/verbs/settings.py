@@ -6,11 +6,11 @@ from argparse import Namespace
 from typing import Any
 from urllib.parse import quote
 
-from lmnb.notebook.client import Client
+from lmnb.notebook.connection.client import Client
+from lmnb.notebook.display.screen import Screen
+from lmnb.notebook.display.tables import JsonDict, Table
 from lmnb.notebook.load_options import MODEL_OPTIONS, given
 from lmnb.notebook.options import UsageMistake, option
-from lmnb.notebook.screen import Screen
-from lmnb.notebook.tables import JsonDict, Table
 from lmnb.notebook.verbs.models import find
 from lmnb.notebook.verbs.verb import JSON, Verb
 

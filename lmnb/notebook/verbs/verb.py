@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lmnb.notebook.display.screen import Screen
 from lmnb.notebook.options import LineParser, Option, UsageMistake, option
-from lmnb.notebook.screen import Screen
 
 Run = Callable[[Any, Screen, Namespace], Any]
 """Takes the Client (None if `offline`), the Screen, and what was on the line."""

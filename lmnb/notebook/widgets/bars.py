@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from lmnb.notebook.tables import size
+from lmnb.notebook.display.tables import size
 
 PARTS = (
     ("weights_bytes", "weights", "var(--jp-brand-color1, #1976d2)"),

@@ -14,17 +14,17 @@ import anywidget
 from traitlets import Bool, Dict, List, Unicode
 
 from lmnb.errors import LmnbError
-from lmnb.notebook import room
+from lmnb.notebook.chat import room
+from lmnb.notebook.chat.exchange import Exchange, Question
+from lmnb.notebook.chat.reply import Reply
 from lmnb.notebook.choice import choose_model
-from lmnb.notebook.exchange import Exchange, Question
-from lmnb.notebook.reply import Reply
+from lmnb.notebook.connection.wire import Model, Progress
 from lmnb.notebook.widgets.cells import to_cells
 from lmnb.notebook.widgets.closing import close_parts
 from lmnb.notebook.widgets.kept import Kept
 from lmnb.notebook.widgets.loop import Loop, loop
 from lmnb.notebook.widgets.rendering import to_html
 from lmnb.notebook.widgets.tree import Tree, Turn
-from lmnb.notebook.wire import Model, Progress
 
 STATIC = Path(__file__).parent / "static"
 INTERVAL = 0.1
@@ -34,6 +34,8 @@ PARAMETERS = ("temperature", "top_p", "top_k", "min_p", "max_tokens", "seed", "r
 
 class Chat(Kept, anywidget.AnyWidget):
     """`lmnb.Chat()`: talk to a local model. `chat.messages` is the conversation in OpenAI's form."""
+
+    instead = "`%%lms`, `lmnb.chat(...)`, or `lmnb chat` in a terminal."
 
     _esm = STATIC / "chat.js"
     _css = STATIC / "chat.css"

@@ -11,14 +11,14 @@ from typing import Any
 from ipywidgets import HTML, Button, GridBox, HBox, SelectMultiple, Textarea
 
 from lmnb.errors import InvalidRequest, LmnbError
-from lmnb.notebook.compare import Comparison
-from lmnb.notebook.exchange import Exchange, Question
-from lmnb.notebook.reply import Reply
+from lmnb.notebook.cell.compare import Comparison
+from lmnb.notebook.chat.exchange import Exchange, Question
+from lmnb.notebook.chat.reply import Reply
+from lmnb.notebook.connection.wire import Progress
 from lmnb.notebook.widgets.closing import close_parts
 from lmnb.notebook.widgets.loop import Loop, loop
 from lmnb.notebook.widgets.panel import Panel, quiet
 from lmnb.notebook.widgets.rendering import to_html
-from lmnb.notebook.wire import Progress
 
 INTERVAL = 0.1
 WIDE = {"width": "100%"}
@@ -26,6 +26,8 @@ WIDE = {"width": "100%"}
 
 class Compare(Panel):
     """`lmnb.Compare("a", "b")`: what each model answers. `replies` holds the answers."""
+
+    instead = "`%%lms --compare A,B`."
 
     def __init__(
         self, *models: str, prompt: str = "", loop: Loop = loop, **parameters: Any

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ipywidgets import HTML, Button, FloatProgress, HBox, VBox
 
-from lmnb.notebook.tables import duration, size
-from lmnb.notebook.transport import PATIENT
+from lmnb.notebook.connection.transport import PATIENT
+from lmnb.notebook.display.tables import duration, size
 from lmnb.notebook.widgets.closing import close_parts
 from lmnb.notebook.widgets.panel import quiet
 

@@ -1,9 +1,9 @@
-"""What stays in the notebook when the kernel, and with it the widget, is gone."""
+"""What a widget is where it cannot be one: without its kernel, or in a terminal."""
 
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import Any, ClassVar
 
 _in_cells: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
@@ -12,10 +12,16 @@ class Kept:
     """For widgets: a transcript under the widget, which is saved with the cell like any output.
 
     Running the cell again closes the widget that it made before: ipywidgets keeps every widget that
-    was ever shown.
+    was ever shown. Where there are no widgets, a sentence says what does the same.
     """
 
+    instead: ClassVar[str]
+    """What does the same without a widget, as Markdown."""
     _display_id = ""
+
+    def __repr__(self) -> str:
+        name = f"lmnb.{type(self).__name__}()"
+        return f"{name} shows itself in JupyterLab and Notebook. Without widgets: {self.instead}"
 
     def transcript(self) -> str:
         """The widget's state as Markdown. Empty where there is nothing to keep."""
@@ -27,11 +33,18 @@ class Kept:
             _publish(self._display_id, self.transcript(), update=True)
 
     def _ipython_display_(self, **_: Any) -> None:
+        from IPython import get_ipython
         from IPython.display import publish_display_data
 
+        shell = get_ipython()
+        if shell is not None and not hasattr(shell, "kernel"):
+            print(self)
+            return
         bundle = self._repr_mimebundle_()  # type: ignore[attr-defined]
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        publish_display_data(data, metadata)
+        publish_display_data(
+            {**data, "text/plain": repr(self), "text/markdown": repr(self)}, metadata
+        )
         if not self._display_id:
             self._display_id = f"lmnb-{id(self):x}"
             _publish(self._display_id, self.transcript(), update=False)

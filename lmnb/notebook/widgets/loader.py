@@ -8,12 +8,12 @@ from typing import Any
 
 from ipywidgets import HTML, Accordion, Button, Dropdown, FloatProgress, HBox
 
-from lmnb.notebook.transport import PATIENT
+from lmnb.notebook.connection.transport import PATIENT
+from lmnb.notebook.connection.wire import Model
 from lmnb.notebook.widgets.bars import arithmetic, bars, summary
 from lmnb.notebook.widgets.controls import NAMES, WIDE, Controls
 from lmnb.notebook.widgets.loop import Loop, loop
 from lmnb.notebook.widgets.panel import Panel
-from lmnb.notebook.wire import Model
 
 SETTLE_SECONDS = 0.12
 """A slider that moves is asked about when it has rested for so long."""
@@ -21,6 +21,8 @@ SETTLE_SECONDS = 0.12
 
 class Loader(Panel):
     """`lmnb.Loader()`: load a model; the bars move as the sliders do."""
+
+    instead = "`%lms estimate NAME` and `%lms load NAME`; `--help` lists the options."
 
     def __init__(self, model: str = "", *, loop: Loop = loop) -> None:
         super().__init__("Load a model", loop=loop)

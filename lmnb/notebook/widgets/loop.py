@@ -8,9 +8,9 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from lmnb.notebook.async_client import AsyncClient
-from lmnb.notebook.client import Client
-from lmnb.notebook.session import Session, session
+from lmnb.notebook.connection.async_client import AsyncClient
+from lmnb.notebook.connection.client import Client
+from lmnb.notebook.connection.session import Session, session
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from functools import cache
 from html import escape
 from typing import Any
 
-from lmnb.notebook.markdown import close_fence
+from lmnb.notebook.display.markdown import close_fence
 
 CODE = (
     '<div class="lmnb-code"><div class="lmnb-code-bar"><span>{name}</span>{copy}</div>{body}</div>'

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from ipywidgets import HTML, Button, Checkbox, Dropdown, HBox, Text, VBox
 
-from lmnb.notebook.tables import size
-from lmnb.notebook.transport import PATIENT
+from lmnb.notebook.connection.transport import PATIENT
+from lmnb.notebook.display.tables import size
 from lmnb.notebook.widgets.bars import FITS, badge
 from lmnb.notebook.widgets.closing import close_parts
 from lmnb.notebook.widgets.downloads import Downloads
@@ -27,6 +27,8 @@ WRAP = {"flex_flow": "row wrap", "align_items": "center"}
 
 class Search(Panel):
     """`lmnb.Search("gemma")`: search, see what fits this machine, download."""
+
+    instead = "`%lms search WORDS` finds models, `%lms get NAME` fetches one."
 
     def __init__(self, query: str = "", *, loop: Loop = loop) -> None:
         super().__init__("Find a model", loop=loop)

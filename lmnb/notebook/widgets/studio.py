@@ -19,6 +19,8 @@ from lmnb.notebook.widgets.tokens import Tokens
 class Studio(Kept, VBox):
     """`lmnb.Studio()`: find, load, talk, compare, look closely."""
 
+    instead = "`%lms help` lists the verbs."
+
     def __init__(self, model: str = "", *, loop: Loop = loop) -> None:
         self.search = Search(loop=loop)
         self.loader = Loader(model, loop=loop)

@@ -9,8 +9,8 @@ from typing import Any
 from ipywidgets import HTML, BoundedFloatText, Button, Dropdown, HBox, Textarea
 
 from lmnb.errors import InvalidRequest
-from lmnb.notebook.transport import PATIENT
-from lmnb.notebook.values import markdown_table
+from lmnb.notebook.chat.values import markdown_table
+from lmnb.notebook.connection.transport import PATIENT
 from lmnb.notebook.widgets.loop import Loop, loop
 from lmnb.notebook.widgets.panel import Panel, quiet
 from lmnb.notebook.widgets.slider import Slider
@@ -29,6 +29,8 @@ STYLE = """<style>
 
 class Tokens(Panel):
     """`lmnb.Tokens()`: each token with its probability. `tokens` holds what the server said."""
+
+    instead = "`logprobs=True, top_logprobs=8` in a chat completion of `lmnb.client()`."
 
     def __init__(
         self, model: str = "", *, prompt: str = "", max_tokens: int = 40, loop: Loop = loop

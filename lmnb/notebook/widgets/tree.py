@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lmnb.notebook.reply import Reply
+from lmnb.notebook.chat.reply import Reply
 
 Role = Literal["user", "assistant"]
 State = Literal["done", "streaming", "interrupted", "failed"]

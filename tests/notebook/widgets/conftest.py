@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from lmnb.notebook.session import session
+from lmnb.notebook.connection.session import session
 from tests.notebook.stub_server import KEY, StubServer
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import nbformat
 
-from lmnb.notebook.reply import Reply
+from lmnb.notebook.chat.reply import Reply
 from lmnb.notebook.widgets.cells import to_cells
 from lmnb.notebook.widgets.tree import Tree
 

@@ -1,0 +1,1 @@
+"""`%%lms`: a cell that is a message."""

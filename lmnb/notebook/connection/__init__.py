@@ -1,0 +1,1 @@
+"""Which server is ours, and how it is spoken to."""

@@ -1,0 +1,53 @@
+"""The client for `async` code: what cells await, and what runs beside other things."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any, Self
+
+import httpx
+
+from lmnb.notebook.connection.chat_stream import USAGE, ChatReader
+from lmnb.notebook.connection.discovery import Connection
+from lmnb.notebook.connection.transport import PATIENT, check, failures, http_options, json_object
+from lmnb.notebook.connection.wire import ChatEvent
+
+
+class AsyncClient:
+    """One server, in one event loop. Failures are the same as `Client`'s."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        # Who asks a thousand things at once means it: the server queues them.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+        self._http = httpx.AsyncClient(**http_options(connection), limits=limits)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def json(
+        self, method: str, path: str, body: Any = None, **options: Any
+    ) -> dict[str, Any]:
+        """What a route answers."""
+        with failures(self.connection.base_url):
+            return json_object(await self._http.request(method, path, json=body, **options))
+
+    async def chat(
+        self, model: str, messages: Sequence[Mapping[str, Any]], **parameters: Any
+    ) -> AsyncGenerator[ChatEvent]:
+        """A streamed answer. Closing the iterator closes the socket, which stops the generation."""
+        body = {**parameters, "model": model, "messages": list(messages), **USAGE}
+        reader = ChatReader(model)
+        request = self._http.stream("POST", "v1/chat/completions", json=body, timeout=PATIENT)
+        with failures(self.connection.base_url):
+            async with request as response:
+                if response.is_error:
+                    await response.aread()
+                check(response)
+                async for chunk in response.aiter_bytes():
+                    for event in reader.feed(chunk):
+                        yield event
+                yield reader.end()

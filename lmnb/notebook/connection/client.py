@@ -1,0 +1,133 @@
+"""The typed client of lmnb's own routes. The OpenAI routes have the openai SDK: see `sdk.py`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import httpx
+
+from lmnb import errors
+from lmnb.notebook.connection.chat_stream import USAGE, ChatReader
+from lmnb.notebook.connection.discovery import Connection
+from lmnb.notebook.connection.sse import read_events
+from lmnb.notebook.connection.transport import (
+    PATIENT,
+    check,
+    error_from,
+    failures,
+    http_options,
+    json_object,
+)
+from lmnb.notebook.connection.wire import ChatEvent, Model, Status
+
+
+class Client:
+    """One server. Every failure is an `lmnb.errors.LmnbError` with the server's own message."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._http = httpx.Client(**http_options(connection))
+
+    def close(self) -> None:
+        """Give the sockets back."""
+        self._http.close()
+
+    def models(self) -> list[Model]:
+        """Every model on the server's machine."""
+        return cast(list[Model], self.json("GET", "api/v1/models")["models"])
+
+    def status(self) -> Status:
+        """The server, what it has loaded, and the machine it runs on."""
+        return cast(Status, self.json("GET", "api/v1/status"))
+
+    def load(
+        self,
+        model: str,
+        options: Mapping[str, Any] | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> dict[str, Any]:
+        """Load a model; `progress` hears shares from 0.0 to 1.0. Returns what the server says."""
+        body = {"model": model, **(options or {}), "stream": True, "echo_load_config": True}
+        with self._stream("api/v1/models/load", body) as response:
+            if "event-stream" not in response.headers.get("content-type", ""):
+                response.read()
+                return cast(dict[str, Any], response.json())
+            for event in read_events(response.iter_bytes()):
+                if not event.data:
+                    continue
+                data = json.loads(event.data)
+                kind = data.get("type") or event.event
+                if kind == "model_load.progress" and progress is not None:
+                    progress(float(data.get("progress", 0)))
+                elif kind == "model_load.end":
+                    return cast(dict[str, Any], data)
+                elif kind == "error" or "error" in data:
+                    raise error_from(data, 500)
+        raise errors.LoadFailed(f"The server stopped while it loaded {model!r}.")
+
+    def unload(self, instance_id: str, *, cancel_running: bool = False) -> None:
+        """Unload a loaded model by its identifier. It finishes its answers first, unless they are
+        to be cancelled."""
+        body = {"instance_id": instance_id} | ({"cancel_running": True} if cancel_running else {})
+        self.json("POST", "api/v1/models/unload", body, timeout=PATIENT)
+
+    def import_file(self, path: str, mode: str | None = None) -> Model:
+        """Bring a GGUF file of the server's machine among the models."""
+        body = {"path": path} | ({"mode": mode} if mode else {})
+        return cast(Model, self.json("POST", "api/v1/models/import", body, timeout=PATIENT))
+
+    def chat(
+        self, model: str, messages: Sequence[Mapping[str, Any]], **parameters: Any
+    ) -> Generator[ChatEvent]:
+        """A streamed answer. Closing the iterator closes the socket, which stops the generation."""
+        body = {**parameters, "model": model, "messages": list(messages), **USAGE}
+        reader = ChatReader(model)
+        with self._stream("v1/chat/completions", body) as response:
+            for chunk in response.iter_bytes():
+                yield from reader.feed(chunk)
+            yield reader.end()
+
+    def count(
+        self, model: str, messages: Sequence[Mapping[str, Any]], **parameters: Any
+    ) -> tuple[int, int]:
+        """The tokens of a conversation as it would be computed, and the model's room for them.
+
+        Loads the model if it is not.
+        """
+        body = {**parameters, "model": model, "messages": list(messages)}
+        path = "v1/chat/completions/input_tokens"
+        counted = self.json("POST", path, body, timeout=PATIENT)
+        return int(counted["input_tokens"]), int(counted["context_length"])
+
+    def tokens(self, model: str, text: str) -> int:
+        """The tokens of a text. Loads the model if it is not."""
+        body = {"model": model, "content": text, "parse_special": False}
+        return int(self.json("POST", "v1/tokenize", body, timeout=PATIENT)["count"])
+
+    def events(self, path: str, parameters: Mapping[str, str] | None = None) -> Generator[Any]:
+        """What a route tells as it happens, until the iterator is closed."""
+        with self._stream(path, method="GET", params=parameters) as response:
+            for event in read_events(response.iter_bytes()):
+                if event.data:
+                    yield json.loads(event.data)
+
+    def json(self, method: str, path: str, body: Any = None, **kwargs: Any) -> dict[str, Any]:
+        """What a route answers."""
+        with failures(self.connection.base_url):
+            return json_object(self._http.request(method, path, json=body, **kwargs))
+
+    @contextmanager
+    def _stream(
+        self, path: str, body: Any = None, *, method: str = "POST", **more: Any
+    ) -> Iterator[httpx.Response]:
+        with (
+            failures(self.connection.base_url),
+            self._http.stream(method, path, json=body, timeout=PATIENT, **more) as response,
+        ):
+            if response.is_error:
+                response.read()
+            check(response)
+            yield response
