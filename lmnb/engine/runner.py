@@ -36,6 +36,7 @@ from lmnb.engine.scheduler import Scheduler
 from lmnb.engine.scoring import PromptScores
 from lmnb.engine.sequence import Glances, Sequence
 from lmnb.engine.settling import settled
+from lmnb.engine.thinking import Thinking
 from lmnb.engine.threads import ThreadGovernor
 from lmnb.engine.vocab import Tokens
 from lmnb.errors import ContextLengthExceeded, InvalidRequest, LmnbError, QueueFull
@@ -121,6 +122,8 @@ class Runner:
         sequence = Sequence(id, tokens, request, sampler, visible, glances=glances)
         if request.score_prompt:
             sequence.scores = PromptScores(tokens, request.logprobs or 0, self.model.vocab)
+        if request.thinking is not None:
+            sequence.thinking = Thinking(request.thinking, self.model.vocab)
         if request.constraint is not None:
             compiled = self.grammars.compile(request.constraint)
             self._preparing[id] = sequence, request.constraint, compiled
