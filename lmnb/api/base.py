@@ -14,6 +14,7 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from lmnb.api.body import Body, parse
+from lmnb.api.encoding import BodyTooLarge, decoded
 from lmnb.api.services import SETTING, Services
 from lmnb.errors import (
     AuthenticationError,
@@ -35,13 +36,6 @@ NEEDS = "__lmnb_needs"
 """What a verb is marked with: the permission that it asks for."""
 Verb = Callable[..., Awaitable[None]]
 BodyT = TypeVar("BodyT", bound=Body)
-
-
-class BodyTooLarge(InvalidRequest):
-    """More than the server reads."""
-
-    status = 413
-    code = "request_too_large"
 
 
 def new_request_id() -> str:
@@ -119,8 +113,10 @@ class ApiHandler(web.RequestHandler):
             self.caller = await self.admit()
             self._check_permission(self.caller)
             if len(self.request.body) > MAX_BODY_BYTES:
-                raise BodyTooLarge(
-                    f"The body has {len(self.request.body)} bytes; at most {MAX_BODY_BYTES} are read."
+                raise BodyTooLarge(MAX_BODY_BYTES)
+            if encoding := self.request.headers.get("Content-Encoding"):
+                self.request.body = await asyncio.to_thread(
+                    decoded, self.request.body, encoding, MAX_BODY_BYTES
                 )
         except LmnbError as error:
             self.fail(error)

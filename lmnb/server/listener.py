@@ -15,10 +15,10 @@ from tornado.web import Application
 from lmnb.api.base import (
     MAX_BODY_BYTES,
     ApiHandler,
-    BodyTooLarge,
     endpoint,
     new_request_id,
 )
+from lmnb.api.encoding import BodyTooLarge
 from lmnb.api.routes import mount
 from lmnb.api.services import SETTING, Services
 from lmnb.server.gate import Gate
@@ -83,7 +83,7 @@ class _Refusal(httputil.HTTPMessageDelegate):
         self._connection = request.connection
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> None:
-        error = BodyTooLarge(f"At most {MAX_BODY_BYTES} bytes are read.")
+        error = BodyTooLarge(MAX_BODY_BYTES)
         body = msgspec.json.encode(error.to_json())
         lines = {"Content-Type": "application/json", "Content-Length": str(len(body))}
         lines["x-request-id"] = new_request_id()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from lmnb.chat.grammar import ResponseFormat, grammar
 from lmnb.engine.options import Constraint
-from lmnb.errors import InvalidImage, InvalidRequest
+from lmnb.errors import ContextLengthExceeded, InvalidImage, InvalidRequest
 from lmnb.service.calling import call_constraint
 from lmnb.service.instances import LoadedModel
 from lmnb.service.prompt import Prompt
@@ -44,11 +44,11 @@ def _answer(wanted: ResponseFormat, prompt: Prompt | None) -> Constraint:
 
 @contextmanager
 def naming_the_field(request: GenerationRequest) -> Iterator[None]:
-    """The engine knows constraints and pictures; the client said them in fields of its own."""
+    """The engine knows prompts, constraints and pictures; the client said them in fields of its own."""
     try:
         yield
-    except InvalidImage as error:
-        error.param = request.messages_field
+    except (ContextLengthExceeded, InvalidImage) as error:
+        error.param = request.messages_field if request.messages is not None else "prompt"
         raise
     except InvalidRequest as error:
         if error.param != "constraint":

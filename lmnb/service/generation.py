@@ -250,6 +250,7 @@ class Generations:
                 request.messages,
                 tools=request.tools,
                 choice=request.tool_choice,
+                add_generation_prompt=request.add_generation_prompt,
                 continue_final=request.continue_final,
                 variables=request.template_kwargs,
             )

@@ -94,6 +94,7 @@ class PromptMaker:
         *,
         tools: Sequence[Tool] = (),
         choice: ToolChoice = AUTO,
+        add_generation_prompt: bool = True,
         continue_final: bool = False,
         variables: Mapping[str, Any] | None = None,
     ) -> Prompt:
@@ -112,7 +113,7 @@ class PromptMaker:
         pieces = voice.template.render(
             messages,
             tools=listed,
-            add_generation_prompt=not continue_final,
+            add_generation_prompt=add_generation_prompt and not continue_final,
             continue_final=continue_final,
             variables=_thinking(variables or {}),
         )

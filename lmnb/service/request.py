@@ -44,6 +44,8 @@ class GenerationRequest:
     """What the answer must be. A model that thinks does that first, as it likes."""
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = AUTO
+    add_generation_prompt: bool = True
+    """The prompt ends with what begins an answer."""
     continue_final: bool = False
     """The last message is the assistant's and is to be continued."""
     ttl: float | None = None

@@ -17,6 +17,7 @@ async def test_an_answer_has_every_key_of_openais_schema(api: Api) -> None:
     assert answer["id"].startswith("chatcmpl-")
     assert answer["object"] == "chat.completion"
     assert answer["model"] == api.model
+    assert answer["system_fingerprint"].startswith("fp_")
     assert answer["choices"] == [
         {
             "index": 0,
@@ -30,7 +31,11 @@ async def test_an_answer_has_every_key_of_openais_schema(api: Api) -> None:
         "completion_tokens": 4,
         "total_tokens": 11,
         "prompt_tokens_details": {"cached_tokens": 3},
-        "completion_tokens_details": {"reasoning_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
     }
     assert answer["timings"]["prompt_n"] == 4
     assert answer["timings"]["predicted_per_second"] == 40.0
@@ -205,6 +210,43 @@ async def test_a_last_assistant_message_is_continued(api: Api) -> None:
     assert prompt.endswith("The answer")
 
 
+BEGUN = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "The answer"}]
+OPENING = "<|im_start|>assistant\n"
+
+
+@pytest.mark.parametrize(
+    ("fields", "end"),
+    [
+        ({"messages": BEGUN, "continue_final_message": True}, f"{OPENING}The answer"),
+        (
+            {
+                "messages": BEGUN,
+                "continue_final_message": True,
+                "add_generation_prompt": False,
+            },
+            f"{OPENING}The answer",
+        ),
+        ({"messages": BEGUN, "continue_final_message": False}, f"<|im_end|>\n{OPENING}"),
+        ({"messages": BEGUN, "add_generation_prompt": True}, f"<|im_end|>\n{OPENING}"),
+        ({"messages": BEGUN[:1], "add_generation_prompt": False}, "user\nQ<|im_end|>\n"),
+    ],
+)
+async def test_a_client_says_whether_its_last_message_is_continued(
+    api: Api, fields: dict[str, Any], end: str
+) -> None:
+    answer = await api.post("/v1/chat/completions", fields)
+    assert answer.status_code == 200, answer.text
+    assert "".join(span.text for span in api.engine.requests[0].prompt).endswith(end)
+
+
+async def test_equal_fingerprints_mean_equal_settings(api: Api) -> None:
+    first, second = [(await api.chat()).json()["system_fingerprint"] for _ in range(2)]
+    assert first == second
+    await api.services.manager.unload(api.model)
+    await api.services.manager.load(api.model, {"context_length": 99})
+    assert (await api.chat()).json()["system_fingerprint"] != first
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
     ("error", "status", "code"),
@@ -221,7 +263,9 @@ async def test_what_is_known_before_the_first_token_is_a_status(
     api.script(Script(refuse=error))
     answer = await api.chat(stream=stream)
     assert answer.status_code == status
-    assert answer.json()["error"]["code"] == code
+    said = answer.json()["error"]
+    assert said["code"] == code
+    assert said["param"] == ("messages" if status == 400 else None)
     assert ("retry-after" in answer.headers) == (status != 400)
 
 

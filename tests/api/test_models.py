@@ -37,7 +37,8 @@ async def test_a_model_is_found_by_an_id_with_slashes(api: Api) -> None:
     await api.post(LOAD, {"model": api.model, "identifier": "team/my model"})
     for path in ("/v1/models/team/my%20model", "/v1/models/" + quote("team/my model", safe="")):
         assert (await api.client.get(path)).json()["id"] == "team/my model"
-    assert (await api.client.get(f"/v1/models/{quote(api.model, safe='')}")).status_code == 200
+    for path in (quote(api.model, safe=""), f"{api.model}/"):
+        assert (await api.client.get(f"/v1/models/{path}")).status_code == 200
     answer = await api.client.get("/v1/models/team/other")
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "model_not_found"

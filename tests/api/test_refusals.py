@@ -120,6 +120,17 @@ async def test_a_body_that_is_no_json_object_is_a_400(api: Api, body: bytes, pat
         ({"functions": [{"name": "f"}], "function_call": {"name": "g"}}, "function_call"),
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"audio": {"voice": "alloy"}}, "audio"),
+        ({"web_search_options": {}}, "web_search_options"),
+        ({"continue_final_message": True}, "continue_final_message"),
+        (
+            {
+                "messages": [USER, {"role": "assistant", "content": "Well"}],
+                "continue_final_message": True,
+                "add_generation_prompt": True,
+            },
+            "continue_final_message",
+        ),
+        ({"thinking_budget_tokens": -2}, "thinking_budget_tokens"),
         ({"chat_template_kwargs": 1}, "chat_template_kwargs"),
     ],
 )

@@ -146,6 +146,7 @@ class ChatRequest(GenerationFields, ToolFields, FormatFields):
     top_logprobs: Annotated[Integer, Field(ge=0, le=20)] = 0
     modalities: list[str] = []
     audio: Any = None
+    web_search_options: Any = None
     reasoning_effort: str | None = None
     thinking_budget_tokens: Annotated[
         Integer,
@@ -157,6 +158,10 @@ class ChatRequest(GenerationFields, ToolFields, FormatFields):
     ] = NO_LIMIT
     """llama-server's name, and vLLM's."""
     chat_template_kwargs: dict[str, Any] = {}
+    add_generation_prompt: bool | None = None
+    continue_final_message: bool | None = None
+    """vLLM's two words on whether an answer that the client began is carried on. None: it is, as
+    llama-server does."""
 
     @model_validator(mode="after")
     def _can_be_done(self) -> ChatRequest:
@@ -169,6 +174,21 @@ class ChatRequest(GenerationFields, ToolFields, FormatFields):
             )
         if self.audio is not None or "audio" in self.modalities:
             raise unsupported("audio output", "audio" if self.audio is not None else "modalities")
+        if self.web_search_options is not None:
+            raise unsupported("a search of the web", "web_search_options")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_continued(self) -> ChatRequest:
+        if self.continue_final_message:
+            why = None
+            if self.add_generation_prompt:
+                why = "cannot be true beside 'add_generation_prompt'"
+            elif not _is_begun(self.messages[-1].to_message()):
+                why = "needs a last message that is an assistant's text"
+            if why:
+                context = {"why": why, "field": ("continue_final_message",)}
+                raise PydanticCustomError("continue", "{why}", context)
         return self
 
     def choices(self) -> list[GenerationRequest]:
@@ -188,7 +208,8 @@ class ChatRequest(GenerationFields, ToolFields, FormatFields):
                 logprobs=self.top_logprobs if self.logprobs else None,
                 thinking_tokens=token_limit(self.thinking_budget_tokens),
                 template_kwargs=self._template_kwargs(),
-                continue_final=_continues(messages[-1]),
+                add_generation_prompt=self.add_generation_prompt is not False,
+                continue_final=self._continues(messages[-1]),
                 ignore_eos=self.ignore_eos,
                 response_format=self.wanted_format(),
                 tools=tools,
@@ -198,10 +219,15 @@ class ChatRequest(GenerationFields, ToolFields, FormatFields):
             for choice in range(self.n)
         ]
 
+    def _continues(self, last: Message) -> bool:
+        if self.continue_final_message is not None:
+            return self.continue_final_message
+        return _is_begun(last) and not self.add_generation_prompt
+
     def _template_kwargs(self) -> dict[str, Any]:
         return {**thinking_variables(self.reasoning_effort), **self.chat_template_kwargs}
 
 
-def _continues(last: Message) -> bool:
-    """An answer that the client began is carried on, as llama-server does."""
+def _is_begun(last: Message) -> bool:
+    """An answer of which the client has written the beginning."""
     return last.role == "assistant" and bool(last.content) and not last.tool_calls

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from lmnb.api.openai.fingerprint import fingerprint
 from lmnb.api.openai.usage import Figures, usage_json
 from lmnb.api.sse import DONE
 from lmnb.api.sse import event as sse
@@ -73,6 +74,7 @@ class ChoicesWriter(ABC):
             "id": f"{self.prefix}-{secrets.token_hex(12)}",
             "created": int(time.time()),
             "model": generation.model,
+            "system_fingerprint": fingerprint(generation.loaded),
         }
         # A plain token is the common chunk: everything around its text is made once.
         mark = "\0"

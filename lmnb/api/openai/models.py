@@ -34,7 +34,7 @@ class ModelHandler(ApiHandler):
     @endpoint
     async def get(self, name: str) -> None:
         for entry in await _entries(self):
-            if entry["id"] == name:
+            if entry["id"] == name.rstrip("/"):
                 return self.reply(entry)
         raise ModelNotFound(f"There is no model {name!r} here.", param="model")
 
