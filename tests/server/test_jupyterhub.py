@@ -1,27 +1,32 @@
-"""A real JupyterHub with its real proxy and two users, who must not reach each other's models."""
+"""A real JupyterHub with its real proxy, and two users who share a folder of models and nothing else."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import openai
+import psutil
 import pytest
 
+from tests.notebook.kernels import Kernel
 from tests.server.spawn import environment, spawn
 
 ROOT = Path(__file__).parents[2]
 ADMIN = {"Authorization": "token admin-secret"}
 START_SECONDS = 60
+MODEL = "smollm2-135m-instruct"
 
 CONFIG = """
 import sys
@@ -37,10 +42,13 @@ c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 c.Spawner.args = [
     "--allow-root",
     "--ServerApp.jpserver_extensions=lmnb=True",
-    "--LMNBApp.engine_factory=tests.shared.start_engine",
-    "--LMNBApp.model_path={model}",
 ]
-c.Spawner.environment = {{"PYTHONPATH": "{root}"}}
+c.Spawner.environment = {{
+    "PYTHONPATH": "{root}",
+    "LMNB_MODEL_PATH": "{models}",
+    "HF_HUB_OFFLINE": "1",
+    "JUPYTERHUB_ACTIVITY_INTERVAL": "1",
+}}
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{proxy}"
 c.ConfigurableHTTPProxy.command = {command}
 c.ConfigurableHTTPProxy.pid_file = "{folder}/proxy.pid"
@@ -70,14 +78,25 @@ class Hub:
 
     def start(self, user: str) -> None:
         self.api("POST", f"users/{user}/server")
-        self.wait(lambda: self.api("GET", f"users/{user}")["servers"].get("", {}).get("ready"))
+        self.wait(lambda: self.server(user).get("ready"))
 
     def token(self, user: str, *scopes: str) -> str:
         body = {"scopes": list(scopes)} if scopes else {}
         return str(self.api("POST", f"users/{user}/tokens", note="test", **body)["token"])
 
+    def server(self, user: str) -> dict[str, Any]:
+        """What the hub knows of a user's server; empty if there is none."""
+        known: dict[str, Any] = self.api("GET", f"users/{user}")["servers"].get("", {})
+        return known
+
     def lmnb(self, user: str) -> str:
         return f"{self.url}/user/{user}/lmnb/"
+
+    def call(self, user: str, method: str, path: str, key: str, **body: Any) -> httpx.Response:
+        """Ask a user's lmnb."""
+        headers, url = {"Authorization": f"Bearer {key}"}, self.lmnb(user) + path
+        options: dict[str, Any] = {"headers": headers, "timeout": 60, "trust_env": False}
+        return httpx.request(method, url, json=body or None, **options)
 
     @staticmethod
     def wait(condition: Callable[[], Any]) -> None:
@@ -113,7 +132,7 @@ def proxy(pytestconfig: pytest.Config) -> list[str]:
 def hub(
     tmp_path_factory: pytest.TempPathFactory,
     proxy: list[str],
-    tiny_model: Callable[[str], Path],
+    smollm2: Path,
 ) -> Iterator[Hub]:
     folder = tmp_path_factory.mktemp("hub")
     (folder / "home").mkdir()
@@ -125,7 +144,7 @@ def hub(
         "folder": folder,
         "root": ROOT,
         "command": proxy,
-        "model": tiny_model("llama"),
+        "models": smollm2.parent,
     }
     config = folder / "jupyterhub_config.py"
     config.write_text(CONFIG.format(**values))
@@ -140,6 +159,11 @@ def hub(
         yield running
         for user in ("alice", "bob"):
             running.api("DELETE", f"users/{user}/server")
+
+
+def lives(process: psutil.Process) -> bool:
+    """The hub waits for its children when it looks for them: until then they are zombies."""
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def free_ports(count: int) -> list[int]:
@@ -161,11 +185,13 @@ def ask(url: str, key: str | None, verb: str = "GET") -> httpx.Response:
 def test_a_users_token_opens_the_users_server(hub: Hub, scopes: tuple[str, ...]) -> None:
     key = hub.token("alice", *scopes)
     with openai.OpenAI(base_url=hub.lmnb("alice") + "v1", api_key=key, max_retries=0) as client:
-        (model,) = [one.id for one in client.models.list() if one.id == "tiny-llama"]
-        messages: Any = [{"role": "user", "content": "Hi"}]
-        stream = client.chat.completions.create(model=model, messages=messages, stream=True)
-        text = "".join(chunk.choices[0].delta.content or "" for chunk in stream)
-    assert text == "Hello, world!"
+        assert [one.id for one in client.models.list()] == [MODEL]
+        messages: Any = [{"role": "user", "content": "Say hello."}]
+        stream = client.chat.completions.create(
+            model=MODEL, messages=messages, stream=True, max_tokens=5
+        )
+        pieces = [chunk.choices[0].delta.content for chunk in stream if chunk.choices]
+    assert "".join(filter(None, pieces))
 
 
 def test_a_kernels_own_token_opens_its_server(hub: Hub) -> None:
@@ -194,10 +220,89 @@ def test_nobody_elses_key_opens_it(hub: Hub, verb: str) -> None:
         assert refusal.json()["error"]["code"] == "invalid_api_key"
 
 
+def test_a_kernel_behind_the_hub_talks_to_its_own_server(hub: Hub) -> None:
+    """Magics, the SDK and its address, with nothing set by hand."""
+    (file,) = hub.folder.glob("home/alice/**/jpserver-*.json")
+    url = f"{hub.url}/user/alice/"
+    kernel = Kernel.of_server(url, hub.token("alice"), file.parent)
+    try:
+        kernel.run("%load_ext lmnb")
+        ran = kernel.run("%%lms --max-tokens 5 --out reply\nSay hello.", timeout=120)
+        assert ran.status == "ok", ran.stream("stderr")
+        assert kernel.value("reply.model") == MODEL
+        assert kernel.value("[m['key'] for m in __import__('lmnb').models()]") == [MODEL]
+        kernel.run("from openai import OpenAI\nclient = OpenAI()")
+        assert kernel.value("str(client.base_url)").endswith("/user/alice/lmnb/v1/")
+        assert kernel.value("[m.id for m in client.models.list()]") == [MODEL]
+        refused = kernel.run(f"OpenAI(base_url={hub.lmnb('bob') + 'v1'!r}).models.list()")
+        assert [one.get("ename") for one in refused.outputs] == ["AuthenticationError"]
+    finally:
+        kernel.close()
+
+
+def test_users_share_files_and_nothing_else(hub: Hub) -> None:
+    alice, bob = hub.token("alice"), hub.token("bob")
+    hub.call("alice", "POST", "api/v1/models/load", alice, model=MODEL).raise_for_status()
+    hub.call("bob", "POST", "api/v1/models/unload", bob, instance_id=MODEL)
+    (seen,) = hub.call("bob", "GET", "api/v1/models", bob).json()["models"]
+    assert (seen["key"], seen["loaded_instances"]) == (MODEL, [])
+
+    said = hub.call(
+        "alice", "POST", "v1/responses", alice, model=MODEL, input="Hi", max_output_tokens=5
+    ).json()
+    assert hub.call("alice", "GET", f"v1/responses/{said['id']}", alice).status_code == 200
+    assert hub.call("bob", "GET", f"v1/responses/{said['id']}", bob).status_code == 404
+    assert hub.call("alice", "GET", f"v1/responses/{said['id']}", bob).status_code == 401
+
+    made = hub.call("alice", "POST", "api/v1/keys", alice, name="laptop").json()
+    assert hub.call("alice", "GET", "v1/models", made["key"]).status_code == 200
+    assert hub.call("bob", "GET", "v1/models", made["key"]).status_code == 401
+    assert hub.call("bob", "GET", "api/v1/keys", bob).json()["keys"] == []
+
+
+@pytest.mark.slow
+def test_a_stream_counts_as_activity_while_it_lasts(hub: Hub) -> None:
+    """A culler goes by what the hub believes: nobody asks alice's server anything else meanwhile."""
+    key = hub.token("alice")
+    story = {"identifier": "story", "context_length": 8192}
+    hub.call("alice", "POST", "api/v1/models/load", key, model=MODEL, **story).raise_for_status()
+    with openai.OpenAI(base_url=hub.lmnb("alice") + "v1", api_key=key) as client:
+        stream = client.completions.create(
+            model="story",
+            prompt="Once",
+            max_tokens=8000,
+            stream=True,
+            extra_body={"ignore_eos": True},
+        )
+        next(stream)
+        began = datetime.now(UTC)
+        while datetime.fromisoformat(hub.server("alice")["last_activity"]) < began:
+            next(stream)  # raises at the stream's end
+            time.sleep(0.1)
+        stream.close()
+    hub.call("alice", "POST", "api/v1/models/unload", key, instance_id="story", cancel_running=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_leaves_no_engine_behind(hub: Hub, number: signal.Signals) -> None:
+    key = hub.token("bob")
+    hub.call("bob", "POST", "api/v1/models/load", key, model=MODEL).raise_for_status()
+    (loaded,) = hub.call("bob", "GET", "api/v1/status", key).json()["loaded"]
+    (file,) = hub.folder.glob("home/bob/**/lmnb-*.json")
+    engine, server = (psutil.Process(int(pid)) for pid in (loaded["pid"], file.stem.split("-")[-1]))
+    assert server in engine.parents()
+    server.send_signal(number)
+    hub.wait(lambda: not any(map(lives, (engine, server))))
+    assert not file.exists()
+    hub.api("DELETE", "users/bob/server")
+    hub.wait(lambda: not hub.server("bob"))
+    hub.start("bob")
+
+
 def test_a_server_that_the_hub_stops_leaves_nothing_behind(hub: Hub) -> None:
     (file,) = hub.folder.glob("home/bob/**/lmnb-*.json")
     hub.api("DELETE", "users/bob/server")
-    hub.wait(lambda: not hub.api("GET", "users/bob")["servers"])
+    hub.wait(lambda: not hub.server("bob"))
     hub.wait(lambda: not file.exists())
     with pytest.raises(ProcessLookupError):
         os.kill(int(file.stem.rpartition("-")[2]), 0)
