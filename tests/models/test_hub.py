@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import http.server
+import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
+from typing import Any
 
 import pytest
 
@@ -18,7 +23,7 @@ from lmnb.errors import (
     PermissionDenied,
 )
 from lmnb.models.hub import access as hub_access
-from lmnb.models.hub.hub import Hub, HubSearch, Memory, contents
+from lmnb.models.hub.hub import Hub, HubFacts, HubSearch, Memory, contents
 from tests.hub import Phantom, Repository, StandInHub
 from tests.hub.models import TINY
 
@@ -295,6 +300,9 @@ def answering(status: int, body: bytes, **headers: str) -> Iterator[tuple[str, l
         (200, b"<html>", HubError),
         (200, b'{"id": 5}', HubError),
         (200, b"[]", HubError),
+        (200, b"[" * 200_000, HubError),
+        (200, b'{"id": "../../a/b"}', HubError),
+        (200, b'{"id": "a/<b>"}', HubError),
     ],
 )
 def test_each_failure_has_its_error(
@@ -311,10 +319,58 @@ def test_each_failure_has_its_error(
     assert getattr(caught.value, "retry_after", None) == (7.0 if status == 429 else None)
 
 
+def test_facts_that_make_no_sense_are_left_out(
+    hub: StandInHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model can be fetched whatever is said about it."""
+    sibling = {"rfilename": "a-Q4_0.gguf", "lfs": {"size": 9, "sha256": "A" * 64}, "blobId": 5}
+    lies: dict[str, Any] = {
+        "id": "a/b",
+        "likes": "3",
+        "downloads": 10**30,
+        "lastModified": "yesterday",
+        "tags": [None, "gguf"],
+        "cardData": {"license": {"a": 1}},
+        "gguf": {"total": -5, "architecture": 5, "context_length": 1e308},
+        "siblings": [sibling, None, {"rfilename": None}, {"rfilename": "b.gguf", "size": -1}],
+    }
+    with answering(200, json.dumps(lies).encode()) as (url, _):
+        monkeypatch.setenv("HF_ENDPOINT", url)
+        repo = Hub().repo("a/b")
+        assert Hub().resolve("a/b@q4_0", memory=None).certain
+    assert (repo.likes, repo.downloads, repo.updated_at, repo.license) == (0, 0, None, None)
+    assert repo.tags == ("gguf",)
+    assert repo.facts == HubFacts()
+    assert [(file.path, file.size, file.sha256) for file in repo.files] == [
+        ("a-Q4_0.gguf", 9, "a" * 64),
+        ("b.gguf", 0, None),
+    ]
+
+
+def test_an_answer_that_does_not_end_is_given_up(
+    hub: StandInHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that is small until it is unpacked."""
+    monkeypatch.setattr(hub_access, "LARGEST", 1000)
+    packed = gzip.compress(b"[" + b" " * 10_000 + b"]")
+    for body, headers in ((b" " * 2000, {}), (packed, {"Content_Encoding": "gzip"})):
+        with answering(200, body, **headers) as (url, _):
+            monkeypatch.setenv("HF_ENDPOINT", url)
+            with pytest.raises(HubError, match="does not end"):
+                Hub().repo("a/b")
+
+
+def test_a_date_says_how_long_to_wait() -> None:
+    then = formatdate(time.time() + 100, usegmt=True)
+    assert 90 < (hub_access.retry_after({"Retry-After": then}) or 0) < 101
+    assert hub_access.retry_after({"RateLimit": '"api";r=0;t=55'}) == 55
+    assert hub_access.retry_after({"Retry-After": "\xb2"}) is None
+
+
 def test_a_hub_that_stumbles_is_asked_again(
     hub: StandInHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_access, "WAIT", 0.01)
+    monkeypatch.setattr(hub_access, "WAITS", (0.01, 0.01))
     with answering(503, b"") as (url, asked):
         monkeypatch.setenv("HF_ENDPOINT", url)
         with pytest.raises(HubError, match="503"):

@@ -15,12 +15,12 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from lmnb._version import __version__
-from lmnb.errors import DamagedDownload, HubError, HubRateLimited
+from lmnb.errors import DamagedDownload, HubError
 from lmnb.models.download.cache import CachedRepo
 from lmnb.models.download.control import Control
 from lmnb.models.download.part import Part
-from lmnb.models.download.retrying import Patience, Retries, Trouble, retry_after
-from lmnb.models.hub.access import endpoint, hub_errors, offline, token
+from lmnb.models.download.retrying import Patience, Retries, Trouble
+from lmnb.models.hub.access import endpoint, hub_errors, offline, retry_after, token
 from lmnb.models.hub.repository import HubFile
 
 __all__ = ["PATIENCE", "download", "locate"]
@@ -30,7 +30,19 @@ LOCK_SECONDS = 0.5
 PATIENCE = Patience()
 TRIES = 4
 """Of what hardly becomes right by itself."""
+MORE_TRIES = 8
+"""Where somebody is there who fails: a minute and a half."""
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
+NO_HEAD = (405, 501)
+HOPELESS = (
+    "UnsupportedProtocol",
+    "TooManyRedirects",
+    "LocalProtocolError",
+    "InvalidURL",
+    "ValueError",
+)
+ANSWERED = ("RemoteProtocolError", "ReadError", "ReadTimeout")
+"""Of the exceptions of httpx, and of its successor in huggingface_hub's client."""
 
 
 def download(
@@ -100,7 +112,8 @@ def _fill(part: Part, repo_id: str, commit: str, control: Control, patience: Pat
             except (httpx.RequestError, httpx.InvalidURL) as error:
                 control.check()  # it may have been we who ended the connection
                 what = str(error) or type(error).__name__
-                retries.wait(Trouble(f"The connection was lost ({what})"), part.position)
+                trouble = Trouble(f"The connection was lost ({what})", tries=_tries(error))
+                retries.wait(trouble, part.position)
             except Trouble as trouble:
                 retries.wait(trouble, part.position)
 
@@ -155,13 +168,26 @@ def locate(repo_id: str, commit: str, file: HubFile) -> str:
     except HubError as error:
         if offline():
             raise
-        wait = error.retry_after if isinstance(error, HubRateLimited) else None
-        raise Trouble(error.message, retry_after=wait) from error
-    if found.etag is None or found.commit_hash is None:
-        raise Trouble(f"{endpoint()} does not answer as the Hub does", tries=TRIES)
-    if found.etag != file.etag or found.size not in (None, file.size):
+        cause = error.__cause__
+        status = getattr(getattr(cause, "response", None), "status_code", None)
+        if status in NO_HEAD:
+            return url
+        wait, tries = error.retry_after, _tries(cause, status)
+        raise Trouble(error.message, retry_after=wait, tries=None if wait else tries) from error
+    # Without its commit it is not the Hub's own answer, but that of whom it sent us to on its own
+    # host: an ETag of theirs says nothing. The content's hash does.
+    etag = found.etag.lower() if found.etag else None
+    if found.commit_hash and (etag not in (None, file.etag) or found.size not in (None, file.size)):
         raise HubError(f"The Hub has another {file.path} now. Ask for the model anew.")
     return found.location
+
+
+def _tries(error: BaseException | None, status: int | None = None) -> int | None:
+    """How often to ask whoever answers so. None: nobody answers, which is what passes."""
+    name = type(error).__name__
+    if status in TRANSIENT or name in ANSWERED:
+        return MORE_TRIES
+    return TRIES if status is not None or name in HOPELESS else None
 
 
 def _start(response: httpx.Response, part: Part) -> int:
@@ -170,7 +196,8 @@ def _start(response: httpx.Response, part: Part) -> int:
     if status not in (200, 206):
         why = f"{response.url.host} answers {status} {response.reason_phrase}".rstrip()
         if status in TRANSIENT:
-            raise Trouble(why, retry_after=retry_after(response.headers))
+            wait = retry_after(response.headers)
+            raise Trouble(why, retry_after=wait, tries=None if wait else MORE_TRIES)
         raise Trouble(why, tries=TRIES)
     if response.headers.get("content-encoding", "identity") != "identity":
         raise Trouble(f"{response.url.host} sends the file in another form", tries=TRIES)
@@ -180,9 +207,10 @@ def _start(response: httpx.Response, part: Part) -> int:
         if match and int(match[1]) == part.position and match[2] in ("*", str(size)):
             return part.position
         raise Trouble(f"{response.url.host} sends other bytes than it was asked for", tries=TRIES)
-    # A page that wants one to log in (hotels, trains) also comes with 200: it has another length.
+    # A page that wants one to log in (hotels, trains) also comes with 200.
     length = response.headers.get("content-length")
-    if length != str(size) and (length is not None or part.position):
+    is_page = response.headers.get("content-type", "").startswith("text/html")
+    if is_page or length not in (None, str(size)):
         raise Trouble(f"{response.url.host} sends something else than the file", tries=TRIES)
     return 0
 

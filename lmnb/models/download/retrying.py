@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 from lmnb.errors import HubError, HubUnreachable
 from lmnb.models.download.control import Control
 
-__all__ = ["Patience", "Retries", "Trouble", "retry_after"]
+__all__ = ["Patience", "Retries", "Trouble"]
 
 
 class Trouble(Exception):
-    """Something that may be over the next time. `tries`: after so many in a row it is not."""
+    """Something that may be over the next time. `tries`: after so many in a row it is not; None: as
+    long as there is patience."""
 
     def __init__(
         self, message: str, *, retry_after: float | None = None, tries: int | None = None
@@ -41,7 +40,7 @@ class Retries:
     def __init__(self, patience: Patience, control: Control) -> None:
         self._patience, self._control = patience, control
         self._furthest = -1
-        self._count, self._since = 0, time.monotonic()
+        self._count, self._answers, self._since = 0, 0, time.monotonic()
 
     def wait(self, trouble: Trouble, position: int) -> None:
         """Until the next try. Raises HubUnreachable or HubError when there is to be none, and Stopped.
@@ -49,10 +48,13 @@ class Retries:
         `position`: how many bytes have arrived.
         """
         if position > self._furthest:
-            self._furthest, self._count, self._since = position, 0, time.monotonic()
+            self._furthest, self._since = position, time.monotonic()
+            self._count = self._answers = 0
         self._count += 1
-        if trouble.tries is not None and self._count >= trouble.tries:
-            raise HubError(trouble.message)
+        if trouble.tries is not None:
+            self._answers += 1
+            if self._answers >= trouble.tries:
+                raise HubError(f"{trouble.message}; tried {self._answers} times")
         pause = min(self._patience.first * 2 ** (self._count - 1), self._patience.longest)
         if trouble.retry_after is not None:
             pause = max(pause, trouble.retry_after)
@@ -64,14 +66,3 @@ class Retries:
             )
         self._control.problem = f"{trouble.message}; trying again in {pause:.0f} s"
         self._control.wait(pause)
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, from a number or a date. None: the answer does not say."""
-    said = headers.get("retry-after", "").strip()
-    if said.isdigit():
-        return float(said)
-    try:
-        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
-    except ValueError:
-        return None

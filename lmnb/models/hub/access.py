@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from typing import Any
+
+import msgspec
 
 from lmnb.errors import (
     GatedModel,
@@ -20,12 +24,16 @@ from lmnb.errors import (
     PermissionDenied,
 )
 
-__all__ = ["endpoint", "get", "hub_errors", "offline", "token"]
+__all__ = ["endpoint", "get", "hub_errors", "offline", "retry_after", "token"]
 
 TIMEOUT = 20.0
 """Seconds without a byte. huggingface_hub's own client would wait for ever."""
-WAIT = 0.5
-"""Seconds before a second try."""
+LONGEST = 90.0
+"""Seconds for a whole answer, of a Hub that sends a byte now and then."""
+LARGEST = 64 << 20
+"""Bytes of an answer, unpacked. One that lists 100,000 files has 25 MB."""
+WAITS = (0.5, 1.0)
+"""Seconds before a second and a third try: somebody waits for the answer."""
 RETRIED = (500, 502, 503, 504)
 DEFAULT_ENDPOINT = "https://huggingface.co"
 
@@ -55,24 +63,53 @@ def get(path: str, query: Query | str = "", *, about: str) -> tuple[Any, str | N
 
     `about` names what was looked for, in errors. Raises what `hub_errors` does.
     """
-    from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, http_backoff
+    from huggingface_hub.utils import hf_raise_for_status
 
     with hub_errors(about):
-        response = http_backoff(
-            "GET",
-            f"{endpoint()}{path}" + (f"?{query}" if isinstance(query, str) and query else ""),
-            params=None if isinstance(query, str) else dict(query),
-            headers=build_hf_headers(token=token() or False),
-            timeout=TIMEOUT,
-            max_retries=2,
-            base_wait_time=WAIT,
-            retry_on_exceptions=(),
-            retry_on_status_codes=RETRIED,
-        )
+        response = _answer(path, query)
         hf_raise_for_status(response)
+        try:
+            value = msgspec.json.decode(response.content)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise HubError(f"{endpoint()} sent an answer for {about} that is no JSON.") from None
         following = response.links.get("next", {}).get("url")
         # Only its query is kept: a next page on another host would be given our token.
-        return response.json(), following.partition("?")[2] if following else None
+        return value, following.partition("?")[2] if following else None
+
+
+def _answer(path: str, query: Query | str) -> Any:
+    """Whole, in the type of huggingface_hub's client. Not through its `http_backoff`, which waits for
+    as long as a `Retry-After` says, and reads whatever comes."""
+    from huggingface_hub import get_session
+    from huggingface_hub.utils import build_hf_headers
+
+    url = f"{endpoint()}{path}" + (f"?{query}" if isinstance(query, str) and query else "")
+    params = None if isinstance(query, str) else dict(query)
+    headers = build_hf_headers(token=token() or False)
+    for wait in (*WAITS, None):
+        with get_session().stream(
+            "GET", url, params=params, headers=headers, timeout=TIMEOUT
+        ) as response:
+            if wait is None or response.status_code not in RETRIED:
+                return _bounded(response)
+        time.sleep(wait)
+
+
+def _bounded(response: Any) -> Any:
+    """The same answer with all of its body. Raises HubError for one that does not end."""
+    body, begun = bytearray(), time.monotonic()
+    for piece in response.iter_bytes():
+        body += piece
+        if len(body) > LARGEST or time.monotonic() - begun > LONGEST:
+            raise HubError(f"{endpoint()} sends an answer that does not end.")
+    headers = [
+        (name, value)
+        for name, value in response.headers.multi_items()
+        if name.lower() not in ("content-encoding", "content-length", "transfer-encoding")
+    ]
+    return type(response)(
+        response.status_code, headers=headers, content=bytes(body), request=response.request
+    )
 
 
 @contextmanager
@@ -96,8 +133,12 @@ def hub_errors(about: str) -> Iterator[None]:
     except errors.HTTPError as error:  # the client's own: nobody answered, or not in time
         what = str(error) or type(error).__name__
         raise HubUnreachable(f"Could not reach {endpoint()} for {about}: {what}") from error
-    except ValueError as error:
-        raise HubError(f"{endpoint()} sent an answer for {about} that is no JSON.") from error
+    except (
+        Exception
+    ) as error:  # InvalidURL is no HTTPError, and in one version httpx's, then httpx2's
+        if not isinstance(error, ValueError) and type(error).__name__ != "InvalidURL":
+            raise
+        raise HubError(f"{endpoint()} cannot be asked for {about}: {error}") from error
 
 
 def _refusal(error: Any, about: str) -> LmnbError:
@@ -125,15 +166,21 @@ def _refusal(error: Any, about: str) -> LmnbError:
         return PermissionDenied(f"The Hub refuses {about} {named}: {said}", param="model")
     if status == 429:
         limited = HubRateLimited(f"The Hub wants fewer requests; {about} was asked {named}.")
-        limited.retry_after = _seconds(error.response.headers)
+        limited.retry_after = retry_after(error.response.headers)
         return limited
     return HubError(f"The Hub failed at {about}: {status} {error.response.reason_phrase}")
 
 
-def _seconds(headers: Mapping[str, str]) -> float:
-    """How long to wait: `Retry-After`, or `t=` of the Hub's `RateLimit`; else a minute."""
-    said = headers.get("Retry-After", "")
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait: `Retry-After`, a number or a date, or `t=` of the Hub's `RateLimit`. None: the
+    answer does not say."""
+    said = headers.get("Retry-After", "").strip()
     if not said:
-        match = re.search(r"\bt=(\d+)", headers.get("RateLimit", ""))
+        match = re.search(r"\bt=([0-9]+)", headers.get("RateLimit", ""))
         said = match[1] if match else ""
-    return float(said) if said.isdigit() else 60.0
+    if said.isascii() and said.isdigit():
+        return float(said[:12])
+    try:
+        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
+    except (ValueError, OverflowError, TypeError):
+        return None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Any
-
-import msgspec
+from datetime import UTC, datetime
+from typing import Any, TypeGuard
 
 from lmnb.errors import HubError
 from lmnb.models.hub.repository import Gated, HubFacts, HubFile, HubRepo
@@ -14,41 +13,9 @@ from lmnb.models.hub.repository import Gated, HubFacts, HubFile, HubRepo
 __all__ = ["read_repo"]
 
 
-class _Lfs(msgspec.Struct):
-    sha256: str
-    size: int
-
-
-class _Sibling(msgspec.Struct):
-    rfilename: str
-    size: int | None = None
-    blob_id: str | None = msgspec.field(default=None, name="blobId")
-    lfs: _Lfs | None = None
-
-
-class _Gguf(msgspec.Struct):
-    total: int | None = None
-    architecture: str | None = None
-    context_length: int | None = None
-    chat_template: str | None = None
-
-
-class _Card(msgspec.Struct):
-    license: str | list[str] | None = None
-
-
-class _Model(msgspec.Struct):
-    id: str
-    sha: str | None = None
-    siblings: list[_Sibling] | None = None
-    gated: bool | str | None = None
-    private: bool | None = None
-    downloads: int | None = None
-    likes: int | None = None
-    last_modified: datetime | None = msgspec.field(default=None, name="lastModified")
-    tags: list[str] | None = None
-    gguf: _Gguf | None = None
-    card: _Card | None = msgspec.field(default=None, name="cardData")
+_ID = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")
+MOST = 1 << 62
+"""Bytes, downloads, tokens: whoever says more is not counting."""
 
 
 def read_repo(data: Any) -> HubRepo:
@@ -56,56 +23,82 @@ def read_repo(data: Any) -> HubRepo:
 
     Raises HubError for what is no such thing.
     """
-    try:
-        model = msgspec.convert(data, _Model)
-    except msgspec.ValidationError as error:
-        raise HubError(f"The Hub described a model in a way that makes no sense: {error}") from None
-    tags = tuple(model.tags or ())
-    facts = model.gguf or _Gguf()
+    id = data.get("id") if isinstance(data, dict) else None
+    if not isinstance(id, str) or not _ID.fullmatch(id):
+        raise HubError("The Hub described a model in a way that makes no sense.")
+    facts, tags = _object(data.get("gguf")), tuple(filter(_is_text, _list(data.get("tags"))))
     return HubRepo(
-        id=model.id,
-        revision=model.sha or "",
-        files=tuple(map(_file, filter(_is_inside, model.siblings or ()))),
-        gated=_gated(model.gated),
-        private=bool(model.private),
-        downloads=model.downloads or 0,
-        likes=model.likes or 0,
-        license=_license(model.card, tags),
-        updated_at=model.last_modified,
+        id=id,
+        revision=_text(data.get("sha")),
+        files=tuple(file for one in _list(data.get("siblings")) if (file := _file(one))),
+        gated=_gated(data.get("gated")),
+        private=data.get("private") is True,
+        downloads=_count(data.get("downloads")),
+        likes=_count(data.get("likes")),
+        license=_license(_object(data.get("cardData")).get("license"), tags),
+        updated_at=_time(data.get("lastModified")),
         tags=tags,
         facts=HubFacts(
-            architecture=facts.architecture or "",
-            parameters=facts.total or 0,
-            context_length=facts.context_length or 0,
-            chat_template=facts.chat_template,
+            architecture=_text(facts.get("architecture")),
+            parameters=_count(facts.get("total")),
+            context_length=_count(facts.get("context_length")),
+            chat_template=_text(facts.get("chat_template")) or None,
         ),
     )
 
 
-def _is_inside(sibling: _Sibling) -> bool:
-    """Its path stays in the folder that it is put into."""
-    path = sibling.rfilename
-    return path.isprintable() and "\\" not in path and not {"", ".", ".."} & {*path.split("/")}
-
-
-def _file(sibling: _Sibling) -> HubFile:
-    lfs = sibling.lfs
+def _file(data: Any) -> HubFile | None:
+    """None: it has no path, or one that leaves the folder that it is put into."""
+    sibling, lfs = _object(data), _object(_object(data).get("lfs"))
+    path = _text(sibling.get("rfilename"))
+    if not path.isprintable() or "\\" in path or {"", ".", ".."} & {*path.split("/")}:
+        return None
     return HubFile(
-        path=sibling.rfilename,
-        size=(lfs.size if lfs else sibling.size) or 0,
-        sha256=lfs.sha256 if lfs else None,
-        lfs=lfs is not None,
-        oid=sibling.blob_id,
+        path=path,
+        size=_count(lfs.get("size")) or _count(sibling.get("size")),
+        sha256=_text(lfs.get("sha256")).lower() or None,
+        lfs=bool(lfs),
+        oid=_text(sibling.get("blobId")) or None,
     )
 
 
-def _gated(said: bool | str | None) -> Gated:
+def _is_text(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str)
+
+
+def _text(value: Any) -> str:
+    return value if _is_text(value) else ""
+
+
+def _count(value: Any) -> int:
+    return value if type(value) is int and 0 < value <= MOST else 0
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _time(value: Any) -> datetime | None:
+    """With a zone: times are compared."""
+    try:
+        said = datetime.fromisoformat(_text(value))
+    except ValueError:
+        return None
+    return said if said.tzinfo else said.replace(tzinfo=UTC)
+
+
+def _gated(said: Any) -> Gated:
     if said == "auto":
         return "auto"
     return "manual" if said else False
 
 
-def _license(card: _Card | None, tags: Iterable[str]) -> str | None:
-    if card and card.license:
-        return card.license if isinstance(card.license, str) else ", ".join(card.license)
+def _license(said: Any, tags: Iterable[str]) -> str | None:
+    names = [said] if _is_text(said) else list(filter(_is_text, _list(said)))
+    if any(names):
+        return ", ".join(names)
     return next((tag.partition(":")[2] for tag in tags if tag.startswith("license:")), None)

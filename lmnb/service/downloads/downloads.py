@@ -11,6 +11,7 @@ from typing import Any
 
 from lmnb.errors import InvalidRequest, NotFound
 from lmnb.models.download.part import check_space
+from lmnb.service.aside import aside
 from lmnb.service.database import Database
 from lmnb.service.downloads.job import UNFINISHED, DownloadJob, State
 from lmnb.service.downloads.jobs import Asked, DownloadJobs, StoredJob
@@ -72,7 +73,7 @@ class Downloads:
         to choose; DiskFull; GatedModel.
         """
         await self.recover()
-        job = await asyncio.to_thread(plan, self._catalogue, model, quantization, revision)
+        job = await aside(plan, self._catalogue, model, quantization, revision)
         if await asyncio.to_thread(place_if_here, job):
             job.key = await asyncio.to_thread(self._queue.key_of, job.path)
             return status_of(job, job.sizes(), here=True)

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from typing import Protocol
 
-from lmnb.errors import InvalidRequest, LmnbError
+from lmnb.errors import HubError, InvalidRequest, LmnbError
 from lmnb.models.download.file import locate
 from lmnb.models.download.retrying import Trouble
 from lmnb.models.hub.access import endpoint
@@ -30,10 +30,13 @@ def plan(
     catalogue: Resolver, model: str, quantization: str | None, revision: str | None
 ) -> DownloadJob:
     """Raises what `Catalogue.resolve` does; InvalidRequest (`ambiguous_model`) where one would have to
-    choose; GatedModel."""
+    choose; GatedModel; HubError where it does not say what is needed."""
     found = catalogue.resolve(model, quantization=quantization, revision=revision)
     if not found.certain:
         raise InvalidRequest(_choices(model, found), param="model", code="ambiguous_model")
+    for file in found.files:
+        if not file.size:
+            raise HubError(f"The Hub names no size for {file.path!r}: it cannot be verified.")
     if found.repo.gated:
         with suppress(Trouble):  # it may pass until the job begins
             locate(found.repo.id, found.repo.revision, found.files[0])

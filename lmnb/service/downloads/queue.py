@@ -166,8 +166,8 @@ class DownloadQueue:
     async def _completed(self, job: DownloadJob) -> None:
         """Also where it was stopped in the moment after: the model is there."""
         self.waiting.pop(job.id, None)
-        job.state, job.completed, job.failure = "completed", time.time(), None
         job.key = await asyncio.to_thread(self.key_of, job.path)
+        job.state, job.completed, job.failure = "completed", time.time(), None
         await asyncio.to_thread(self._jobs.save, job, ours=False)
         self.say("download.end", job)
         self._notices.publish("models.changed", {"key": job.key})

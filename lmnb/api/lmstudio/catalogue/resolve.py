@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 from pydantic import Field
@@ -10,6 +9,7 @@ from pydantic import Field
 from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.body import Body
 from lmnb.api.lmstudio.catalogue import describe
+from lmnb.service.aside import aside
 
 __all__ = ["ResolveHandler", "ResolveRequest"]
 
@@ -26,7 +26,7 @@ class ResolveHandler(ApiHandler):
     @endpoint
     async def post(self) -> None:
         request = await self.read(ResolveRequest)
-        found = await asyncio.to_thread(
+        found = await aside(
             self.services.catalogue.resolve,
             request.model,
             quantization=request.quantization,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 from pydantic import Field
@@ -14,6 +13,7 @@ from lmnb.models.hub.access import endpoint as hub
 from lmnb.models.hub.hub import HubSearch
 from lmnb.models.hub.searching import Order
 from lmnb.models.wish import parse_wish
+from lmnb.service.aside import aside
 
 __all__ = ["RepositoryHandler", "SearchHandler", "SearchQuery"]
 
@@ -49,7 +49,7 @@ class SearchHandler(ApiHandler):
             limit=asked.limit,
             cursor=asked.cursor,
         )
-        entries, following = await asyncio.to_thread(self.services.catalogue.search, search)
+        entries, following = await aside(self.services.catalogue.search, search)
         found = [describe.entry(one) for one in entries]
         self.reply({"models": found, "next_cursor": following})
 
@@ -62,7 +62,7 @@ class RepositoryHandler(ApiHandler):
     @endpoint
     async def get(self, owner: str, name: str) -> None:
         wish = parse_wish(f"{owner}/{name}")
-        one = await asyncio.to_thread(self.services.catalogue.entry, wish.repo)
+        one = await aside(self.services.catalogue.entry, wish.repo)
         readme = f"{hub()}/{one.repo.id}/resolve/{one.repo.revision}/README.md"
         has_one = any(file.path == "README.md" for file in one.repo.files)
         self.reply({**describe.entry(one), "readme_url": readme if has_one else None})
