@@ -71,11 +71,14 @@ def test_a_gguf_file_is_loaded_from_the_file_browser(
     page.get_by_role("button", name="Refresh").click()
     item = page.locator('.jp-DirListing-item[data-file-type="gguf"]')
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: asked.append(f"{request.method} {request.url}"))
     item.dblclick()
-    expect(page.locator(".jp-lmnb-modelfile")).to_contain_text("tiny.gguf 796 kB")
-    # Never its content, which would be gigabytes.
-    assert [url for url in asked if "tiny.gguf" in url and "content=0" not in url] == []
+    expect(page.locator(".jp-lmnb-modelfile")).to_contain_text("tiny.gguf")
+    # Neither its content nor a copy of it, which would be gigabytes.
+    page.wait_for_timeout(500)
+    assert [one for one in asked if "GET" in one and "tiny.gguf?" in one and "content=0" in one]
+    assert not [one for one in asked if "tiny.gguf" in one and "content=1" in one]
+    assert not [one for one in asked if "tiny.gguf" in one and "POST" in one]
     item.click(button="right")
     page.get_by_role("menuitem", name="Load with lmnb").click()
     expect(panel.row("tiny").get_by_text("Loaded", exact=True)).to_be_visible(timeout=LOAD_MS)

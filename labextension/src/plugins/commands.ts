@@ -54,6 +54,9 @@ export const commands: JupyterFrontEndPlugin<void> = {
       });
       palette?.addItem({ command: id, category: trans.__('Local Models') });
     }
+    const changed = (): void => app.commands.notifyCommandChanged();
+    lmnb.models.list.changed.connect(changed);
+    lmnb.listener.state.changed.connect(changed);
   }
 };
 

@@ -11,12 +11,12 @@ import { messageOf } from '../api/errors';
 import { lmnbIcon } from '../icons';
 import { ILmnb, Lmnb } from '../state/lmnb';
 import { CommandIDs, PACKAGE } from './ids';
+import { ModelFileFactory, ModelFileView } from './modelfile';
 
 /**
- * Model files in the file browser: an icon, and "Load with lmnb".
+ * Model files in the file browser: an icon, "Load with lmnb", and a card that a double click opens.
  *
- * There is no document factory on purpose: opening a model as a document would send all of it to the
- * browser, as base64.
+ * Without the card JupyterLab would open its text editor, for which the server reads the whole file.
  */
 export const files: JupyterFrontEndPlugin<void> = {
   id: `${PACKAGE}:files`,
@@ -39,6 +39,10 @@ export const files: JupyterFrontEndPlugin<void> = {
       contentType: 'file',
       icon: lmnbIcon
     });
+    const load = (path: string): Promise<unknown> =>
+      app.commands.execute(CommandIDs.loadFile, { path });
+    app.docRegistry.addModelFactory(new ModelFileFactory());
+    app.docRegistry.addWidgetFactory(new ModelFileView(trans, load));
     const selected = (): string | null =>
       browsers?.tracker.currentWidget?.selectedItems().next().value?.path ??
       null;
