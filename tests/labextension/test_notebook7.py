@@ -10,9 +10,14 @@ from playwright.sync_api import Page, expect
 
 from tests.labextension.lab import jupyterlab
 from tests.labextension.notebooks import wait_for_kernel, write_notebook
-from tests.labextension.pages import Panel
+from tests.labextension.pages import LOAD_MS, Panel
 
 SMOLLM2 = "smollm2-135m-instruct"
+TALK = (
+    "%load_ext lmnb",
+    "%%lms -t 0 --max-tokens 20\nName a colour.",
+    "import lmnb\nlmnb.Chat(temperature=0, max_tokens=20)",
+)
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +27,7 @@ def url(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     with jupyterlab(folder, app="notebook", **env) as server:
         assert server.url, server.log
         write_notebook(folder / "files" / "hello.ipynb", "1 + 1")
+        write_notebook(folder / "files" / "talk.ipynb", *TALK)
         yield server.url.removesuffix("/tree")
 
 
@@ -44,6 +50,21 @@ def test_the_panel_is_beside_the_notebook(page: Page, url: str, pictures: Path) 
     panel.button("Send to notebook").click()
     expect(page.locator(".jp-Notebook .jp-Cell").nth(1)).to_contain_text("Name a colour.")
     page.screenshot(path=pictures / "notebook7.png")
+
+
+def test_cells_and_widgets_answer(page: Page, url: str, pictures: Path) -> None:
+    panel = Panel(page)
+    panel.visit(f"{url}/notebooks/talk.ipynb")
+    wait_for_kernel(page)
+    panel.command("notebook:run-all-cells")
+    facts = page.locator(".jp-OutputArea-output sub", has_text="tokens/s")
+    expect(facts).to_be_visible(timeout=LOAD_MS)
+    chat = page.get_by_label("Chat with a local model")
+    box = chat.get_by_label("Message", exact=True)
+    box.fill("Name an animal.")
+    box.press("Enter")
+    expect(chat.locator(".lmnb-assistant footer")).to_contain_text("tokens/s", timeout=LOAD_MS)
+    page.screenshot(path=pictures / "notebook7-chat.png")
 
 
 def test_the_file_list_works_without_what_it_has_no_place_for(page: Page, url: str) -> None:
