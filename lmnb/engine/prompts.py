@@ -11,15 +11,41 @@ from lmnb.engine.options import EngineRequest
 from lmnb.engine.places import Places
 from lmnb.engine.sequence import Glances
 from lmnb.engine.vocab import Tokens, Vocab, as_tokens
-from lmnb.errors import InvalidRequest
+from lmnb.errors import ContextLengthExceeded, InvalidRequest
+
+LONG = 1 << 20
+"""Characters. Who sends more waits, and others with him: not for a prompt that can never fit."""
 
 
 class PromptReader:
-    """For one model."""
+    """For one model, whose context has room for `length` tokens."""
 
-    def __init__(self, vocab: Vocab, places: Places) -> None:
+    def __init__(self, vocab: Vocab, places: Places, length: int) -> None:
         self.vocab = vocab
         self.places = places
+        self.length = length
+
+    def fitting(self, request: EngineRequest, looked: Several[Looked]) -> tuple[Tokens, Glances]:
+        """What `read` gives, if there is something to continue and room for it. Raises
+        ContextLengthExceeded, InvalidRequest."""
+        characters = sum(len(span.text) for span in request.prompt)
+        if characters > LONG and self.vocab.longest:
+            least = characters // self.vocab.longest
+            if least > self.length:
+                raise self._too_long(f"at least {least}")
+        tokens, glances = self.read(request, looked)
+        if not len(tokens):
+            raise InvalidRequest("The prompt is empty: there is nothing to continue.")
+        if len(tokens) + (request.max_tokens != 0) > self.length:
+            raise self._too_long(str(len(tokens)))
+        return tokens, glances
+
+    def _too_long(self, tokens: str) -> ContextLengthExceeded:
+        return ContextLengthExceeded(
+            f"This model's context holds {self.length} tokens. Your prompt has {tokens}, which "
+            "leaves no room for an answer. Shorten the prompt, or load the model with a longer "
+            "context."
+        )
 
     def read(self, request: EngineRequest, looked: Several[Looked]) -> tuple[Tokens, Glances]:
         """The prompt's token ids, and the pictures in it. Text gets one BOS if the model wants it,
@@ -36,7 +62,8 @@ class PromptReader:
             ids += vocab.tokenize(span.text, add_special=False, parse_special=span.special)
         if request.suffix:
             ids = vocab.infill(ids, request.suffix)
-        return as_tokens(ids if request.prompt_tokens else self._begun(ids)), ()
+        ids = ids if request.prompt_tokens else self._begun(ids)
+        return as_tokens(ids or self._nothing()), ()
 
     def _with_pictures(
         self, request: EngineRequest, looked: Several[Looked]
@@ -60,6 +87,10 @@ class PromptReader:
             tokens.append(piece.tokens if isinstance(piece, Glance) else piece)
             length += len(tokens[-1])
         return np.concatenate(tokens), tuple(glances)
+
+    def _nothing(self) -> list[int]:
+        """What an empty prompt is: the beginning of a document, as the model knows it."""
+        return [token for token in (self.vocab.bos, self.vocab.eos) if token >= 0][:1]
 
     def _begun(self, ids: list[int]) -> list[int]:
         """With the token that begins a text, if the model wants one and it is not there."""

@@ -34,12 +34,11 @@ from lmnb.engine.prompts import PromptReader
 from lmnb.engine.sampling import Sampler
 from lmnb.engine.scheduler import Scheduler
 from lmnb.engine.scoring import PromptScores
-from lmnb.engine.sequence import Glances, Sequence
+from lmnb.engine.sequence import Sequence
 from lmnb.engine.settling import settled
 from lmnb.engine.thinking import Thinking
 from lmnb.engine.threads import ThreadGovernor
-from lmnb.engine.vocab import Tokens
-from lmnb.errors import ContextLengthExceeded, InvalidRequest, LmnbError, QueueFull
+from lmnb.errors import InvalidRequest, LmnbError, QueueFull
 
 if TYPE_CHECKING:
     from lmnb.engine.projector import Projector
@@ -59,7 +58,7 @@ class Runner:
         self.context = Context(model, self.options, self.options.slots, most, log)
         self.eyes = Eyes(self._open_projector(log, most), self.context.length)
         places = Places()
-        self.prompts = PromptReader(model.vocab, places)
+        self.prompts = PromptReader(model.vocab, places, self.context.length)
         mib = self.options.host_cache_mib
         host_limit = None if mib is None else mib << 20
         self.scheduler = Scheduler(
@@ -113,7 +112,7 @@ class Runner:
 
     def _begin(self, id: int, request: EngineRequest, looked: list[Looked]) -> list[SequenceEvent]:
         try:
-            tokens, glances = self._read(request, looked)
+            tokens, glances = self.prompts.fitting(request, looked)
             sampler = Sampler(request.sampling, self.model.vocab, self.model.train_context)
         except LmnbError as error:
             return [_failed(id, error)]
@@ -206,23 +205,11 @@ class Runner:
                 f"its queue holds {self.options.queue_limit}."
             )
         check_request(request)
-
-    def _read(self, request: EngineRequest, looked: list[Looked]) -> tuple[Tokens, Glances]:
-        tokens, glances = self.prompts.read(request, looked)
-        if not len(tokens):
-            raise InvalidRequest("The prompt is empty: there is nothing to continue.")
-        if len(tokens) + (request.max_tokens != 0) > self.context.length:
-            raise ContextLengthExceeded(
-                f"This model's context holds {self.context.length} tokens. Your prompt has "
-                f"{len(tokens)}, which leaves no room for an answer. Shorten the prompt, or load "
-                "the model with a longer context."
-            )
-        vocab = self.model.vocab
-        if any(not 0 <= token < vocab.size for token, _ in request.sampling.logit_bias):
+        size = self.model.vocab.size
+        if any(not 0 <= token < size for token, _ in request.sampling.logit_bias):
             raise InvalidRequest(
-                f"'logit_bias' names a token outside 0 to {vocab.size - 1}.", param="logit_bias"
+                f"'logit_bias' names a token outside 0 to {size - 1}.", param="logit_bias"
             )
-        return tokens, glances
 
     def _open_projector(self, log: EngineLog, threads: int) -> Projector | None:
         if not self.options.projector:

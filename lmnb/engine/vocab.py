@@ -104,6 +104,15 @@ class Vocab:
     def end_tokens(self) -> Tokens:
         return np.array([t for t in range(self.size) if self.is_end(t)], np.int32)
 
+    @functools.cached_property
+    def longest(self) -> int | None:
+        """Bytes of the longest token. None where a token may stand for any number of them: white
+        space that is taken together, words that are not known."""
+        kinds = lib.LLAMA_VOCAB_TYPE_SPM, lib.LLAMA_VOCAB_TYPE_BPE
+        if lib.llama_vocab_type(self.handle) not in kinds:
+            return None
+        return max(len(self.render(token, special=True)) for token in range(self.size))
+
     def text(self, token: int) -> str:
         return "" if token < 0 else self.render(token, special=True).decode("utf-8", "replace")
 

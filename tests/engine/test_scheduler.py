@@ -110,6 +110,20 @@ def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(runner):
     assert "2001" in reply.end.message
 
 
+def test_what_can_never_fit_is_not_even_read(runner, monkeypatch):
+    """Reading fifty megabytes takes a minute, in which nobody else gets a token."""
+    monkeypatch.setattr(runner.model.vocab, "tokenize", None)
+    (reply,) = run(runner, request("x" * 2_000_000))
+    assert reply.end.kind == "ContextLengthExceeded"
+    assert "at least" in reply.end.message
+
+
+def test_an_empty_prompt_is_the_beginning_of_a_document(runner):
+    vocab = runner.model.vocab
+    empty, begun = run(runner, request("", max_tokens=4), request([vocab.bos], max_tokens=4))
+    assert (empty.text, empty.finished.prompt_tokens) == (begun.text, 1)
+
+
 @pytest.mark.parametrize(
     "options",
     [
