@@ -29,7 +29,7 @@ async def test_jupyters_token_opens_the_socket(
 ) -> None:
     token = jp_serverapp.identity_provider.token
     if place == "lmnb's key":
-        token = jp_serverapp.web_app.settings["lmnb_key"].value
+        token = jp_serverapp.web_app.settings["lmnb_keys"].server_key.value
     headers = {"Authorization": "" if place == "query" else f"Bearer {token}"}
     params = {"token": token} if place == "query" else {}
     event = await converse(await jp_ws_fetch(*ROUTE, headers=headers, params=params))
