@@ -70,6 +70,10 @@ function offers(
     InputDialog.getItem({ title, items, label: trans.__('Model') }).then(
       result => result.value
     );
+  const keys = async (): Promise<string[]> => {
+    await models.refresh();
+    return (models.list.value ?? []).map(model => model.key);
+  };
   return {
     [CommandIDs.load]: {
       label: trans.__('Load Model …'),
@@ -78,9 +82,9 @@ function offers(
         options: { type: 'object' }
       }),
       execute: async args => {
-        const keys = (models.list.value ?? []).map(model => model.key);
         const model =
-          text(args, 'model') ?? (await choose(trans.__('Load a model'), keys));
+          text(args, 'model') ??
+          (await choose(trans.__('Load a model'), await keys()));
         if (!model) {
           return null;
         }
