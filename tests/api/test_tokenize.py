@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from lmnb.api.openai.tokenize import only_model
 from tests.api.conftest import Api
 
 
@@ -44,6 +46,17 @@ async def test_the_one_model_need_not_be_named(api: Api) -> None:
     answer = await api.post("/tokenize", {"content": "a"})
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == "model"
+
+
+async def test_models_that_make_vectors_are_not_meant() -> None:
+    def loaded(name: str, pooling: str | None) -> Any:
+        facts = SimpleNamespace(pooling=pooling)
+        return SimpleNamespace(id=name, engine=SimpleNamespace(facts=facts))
+
+    manager: Any = SimpleNamespace(loaded=lambda: [loaded("vectors", "mean"), loaded("text", None)])
+    assert await only_model(manager) == "text"
+    manager.loaded = lambda: [loaded("vectors", "mean")]
+    assert await only_model(manager) == "vectors"
 
 
 async def test_the_tokenizer_tells_what_lm_evaluation_harness_asks(api: Api) -> None:

@@ -121,9 +121,11 @@ class TokenizerInfoHandler(ApiHandler):
 
 
 async def only_model(manager: ModelManager) -> str:
-    """The one that is loaded, or else the one that is here: clients of servers with one model name
-    none."""
-    names = [model.id for model in manager.loaded()]
+    """The one that is loaded (to write, if others are loaded for vectors), or else the one that is
+    here: clients of servers with one model name none."""
+    loaded = manager.loaded()
+    writers = [model for model in loaded if model.engine.facts.pooling is None]
+    names = [model.id for model in writers or loaded]
     if not names:
         names = [record.id for record in await manager.list()]
     if len(names) == 1:
