@@ -18,7 +18,7 @@ from lmnb.service.caller import Caller
 
 __all__ = ["Gate"]
 
-FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via")
+FORWARDED = ("forwarded", "via", "x-real-ip", "x-scheme", "x-proxycontextpath", "cf-connecting-ip")
 """Somebody stands between: the other end of the socket says nothing about who asks."""
 ANYBODY = Caller("anybody", frozenset(("use", "manage")))
 """Where nobody is asked for a key, nobody makes one either: it would outlive the openness."""
@@ -84,7 +84,12 @@ def _is_plainly_local(request: HTTPServerRequest) -> bool:
     host = headers.get("Host", "")
     if not is_loopback(_hostname(host)):
         return False
-    return not (_is_foreign_page(request) or any(name in headers for name in FORWARDED))
+    forwarded = any(name.lower() in FORWARDED or _names_a_hop(name) for name in headers)
+    return not (forwarded or _is_foreign_page(request))
+
+
+def _names_a_hop(header: str) -> bool:
+    return header.lower().startswith("x-forwarded-")
 
 
 def _hostname(host: str) -> str:

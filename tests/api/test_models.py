@@ -137,6 +137,20 @@ async def test_import_brings_a_file_among_the_models(
     assert key in [one["key"] for one in (await api.client.get("/api/v1/models")).json()["models"]]
 
 
+async def test_an_import_can_be_tried_without_doing_it(
+    api: Api, tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    source = shutil.copy(tiny_model("llama"), tmp_path / "other.gguf")
+    body = {"path": str(source), "name": "me/mine", "mode": "move", "dry_run": True}
+    answer = await api.post("/api/v1/models/import", body)
+    assert answer.status_code == 200, answer.text
+    [planned] = answer.json()["files"]
+    assert planned["source"] == str(source)
+    assert planned["target"].endswith("/me/mine/other.gguf")
+    assert Path(source).exists()
+    assert not Path(planned["target"]).exists()
+
+
 @pytest.mark.parametrize(
     "path", ["relative.gguf", "", "/nowhere.gguf", "/etc/passwd", "/\0", "/" + "x" * 5000]
 )

@@ -98,6 +98,8 @@ async def test_under_jupyterhub_nobody_goes_without(monkeypatch: pytest.MonkeyPa
         {"Sec_Fetch_Site": "same-site"},
         {"X_Forwarded_For": "10.0.0.1"},
         {"Forwarded": "for=10.0.0.1"},
+        {"X_Forwarded_Proto": "https"},
+        {"X_ProxyContextPath": "/user/me/proxy/1234"},
     ],
 )
 async def test_web_pages_and_proxies_do_not_go_without(headers: dict[str, str]) -> None:

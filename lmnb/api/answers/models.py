@@ -90,6 +90,18 @@ class NativeModel(TypedDict):
     details: Details
 
 
+class PlannedFile(TypedDict):
+    source: str
+    target: str
+
+
+class PlannedImport(TypedDict):
+    """The answer to `dry_run`."""
+
+    dry_run: Literal[True]
+    files: list[PlannedFile]
+
+
 class NativeModelList(TypedDict):
     models: list[NativeModel]
 

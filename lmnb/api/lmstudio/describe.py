@@ -118,7 +118,9 @@ def config(one: LoadedModel) -> dict[str, Any]:
         "num_experts": _experts(one),
         "offload_kv_cache_to_gpu": options.offload_kv_cache,
     }
-    return {**known, **{name: value for name, value in theirs.items() if value is not None}}
+    # Where LM Studio would have a value, its clients do not expect a null.
+    said = known | {name: value for name, value in theirs.items() if value is not None}
+    return {name: value for name, value in said.items() if value is not None or name not in theirs}
 
 
 def _experts(one: LoadedModel) -> int | None:

@@ -57,7 +57,7 @@ LMSTUDIO_OPERATIONS = (
         "post",
         "/api/v1/models/import",
         "Bring a file among the models",
-        models.NativeModel,
+        models.NativeModel | models.PlannedImport,
         ImportRequest,
     ),
     Operation(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -41,8 +42,13 @@ Query = Mapping[str, str | int | list[str]]
 
 
 def endpoint() -> str:
-    """`HF_ENDPOINT`, without a slash at its end."""
-    return (os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
+    """`HF_ENDPOINT`, without a slash at its end. Raises HubUnreachable for what is no address."""
+    said = (os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
+    try:
+        urlsplit(said)
+    except ValueError:
+        raise HubUnreachable(f"HF_ENDPOINT is no address: {said!r}.") from None
+    return said
 
 
 def token() -> str | None:

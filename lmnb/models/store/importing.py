@@ -16,7 +16,7 @@ from lmnb.models.store.facts import Facts
 from lmnb.models.store.index import take_index
 from lmnb.models.store.roots import Root
 
-__all__ = ["Mode", "import_files"]
+__all__ = ["Mode", "import_files", "plan_import"]
 
 Mode = Literal["copy", "hardlink", "symlink", "move"]
 
@@ -24,10 +24,28 @@ _FOLDER = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
 def import_files(source: Path, folder: Path, *, mode: Mode, name: str | None) -> Path:
-    """Returns where the first file is now. Importing the same file again changes nothing. The
-    projector that lies beside a model comes with it.
+    """Returns where the first file is now. Importing the same file again changes nothing.
 
     Raises InvalidRequest; then nothing was changed, but for a copy or move that failed half-way.
+    """
+    planned = plan_import(source, folder, mode=mode, name=name)
+    try:
+        for file, target in planned:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.exists():
+                # Other models beside a projector may need it.
+                kept = mode == "move" and _is_projector(file)
+                _place(file, target, "copy" if kept else mode)
+    except OSError as error:
+        raise InvalidRequest(f"could not {mode} {source}: {error.strerror or error}") from error
+    return planned[0][1]
+
+
+def plan_import(
+    source: Path, folder: Path, *, mode: Mode, name: str | None
+) -> list[tuple[Path, Path]]:
+    """Each file of the model, and where it would be then. The projector that lies beside a model
+    comes with it. Raises InvalidRequest.
     """
     if name is not None and not _FOLDER.fullmatch(name):
         raise InvalidRequest(f"{name!r} is not of the form publisher/model", param="name")
@@ -59,21 +77,17 @@ def import_files(source: Path, folder: Path, *, mode: Mode, name: str | None) ->
                 param="path",
                 code="already_exists",
             )
-    try:
-        target_folder.mkdir(parents=True, exist_ok=True)
-        for file, target in zip(sources, targets, strict=True):
-            if not target.exists():
-                # Other models beside it may need the projector.
-                _place(file, target, "copy" if file == projector and mode == "move" else mode)
-    except OSError as error:
-        raise InvalidRequest(f"could not {mode} {source}: {error.strerror or error}") from error
-    return targets[0]
+    return list(zip(sources, targets, strict=True))
+
+
+def _is_projector(file: Path) -> bool:
+    return "mmproj" in file.name.lower()
 
 
 def _projector_of(source: Path) -> Path | None:
     """What the model sees or hears with, if it lies in the same folder."""
     files = sorted(source.parent.glob("*.gguf"))
-    if not any("mmproj" in file.name.lower() for file in files):
+    if not any(map(_is_projector, files)):
         return None
     records = take_index(map(Root, files), Facts()).records
     return next((one.projector for one in records if one.path.samefile(source)), None)

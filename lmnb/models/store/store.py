@@ -11,7 +11,7 @@ from lmnb.models.names import name_of
 from lmnb.models.store.duplicates import Duplicate, Hashes, find_duplicates
 from lmnb.models.store.facts import Facts
 from lmnb.models.store.found import Problem
-from lmnb.models.store.importing import Mode, import_files
+from lmnb.models.store.importing import Mode, import_files, plan_import
 from lmnb.models.store.index import Index, Part, take_index
 from lmnb.models.store.record import ModelRecord
 from lmnb.models.store.removing import Removal, remove_files
@@ -89,6 +89,12 @@ class ModelStore:
         """
         target = import_files(source, self.import_dir, mode=mode, name=name)
         return next(record for record in self.list() if record.path.samefile(target))
+
+    def plan_import(
+        self, source: Path, *, mode: Mode = "symlink", name: str | None = None
+    ) -> Sequence[tuple[Path, Path]]:
+        """What `import_file` would put where. Raises what it raises."""
+        return plan_import(source, self.import_dir, mode=mode, name=name)
 
     def remove(self, name: str) -> Removal:
         """Delete a model's files, and its projector's if no other model has it.

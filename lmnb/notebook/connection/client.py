@@ -74,9 +74,10 @@ class Client:
         body = {"instance_id": instance_id} | ({"cancel_running": True} if cancel_running else {})
         self.json("POST", "api/v1/models/unload", body, timeout=PATIENT)
 
-    def import_file(self, path: str, mode: str | None = None) -> Model:
-        """Bring a GGUF file of the server's machine among the models."""
-        body = {"path": path} | ({"mode": mode} if mode else {})
+    def import_file(self, path: str, mode: str | None = None, name: str | None = None) -> Model:
+        """Bring a GGUF file of the server's machine among the models, in `name`'s folder."""
+        asked = {"path": path, "mode": mode, "name": name}
+        body = {key: value for key, value in asked.items() if value}
         return cast(Model, self.json("POST", "api/v1/models/import", body, timeout=PATIENT))
 
     def chat(

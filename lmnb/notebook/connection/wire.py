@@ -32,6 +32,7 @@ class Model(TypedDict, total=False):
     loaded_instances: list[Instance]
     max_context_length: int
     format: str | None
+    selected_variant: str | None
     path: str
 
 

@@ -40,7 +40,7 @@ def ls(client: Client, screen: Screen, arguments: Namespace) -> Any:
         kinds[model.get("type") or "llm"].append(model)
     for kind, heading in HEADINGS.items():
         if of_kind := kinds.get(kind):
-            screen.show(_table(heading, of_kind, caption, detailed=arguments.detailed))
+            screen.show(_table(heading, of_kind, caption, arguments))
             caption = ""
     return None
 
@@ -76,10 +76,14 @@ def _wanted(model: Model, arguments: Namespace) -> bool:
     return not arguments.model or arguments.model.lower() in model["key"].lower()
 
 
-def _table(heading: str, models: Sequence[Model], caption: str, *, detailed: bool) -> Table:
+def _table(heading: str, models: Sequence[Model], caption: str, arguments: Namespace) -> Table:
     columns = [heading, "PARAMS", "ARCH", "QUANT", "CONTEXT", "SIZE", "LOADED"]
     rows = [_row(model) for model in models]
-    if detailed:
+    if arguments.variants:
+        columns += ["VARIANT"]
+        for row, model in zip(rows, models, strict=True):
+            row += [model.get("selected_variant") or UNKNOWN]
+    if arguments.detailed:
         columns += ["PUBLISHER", "PATH"]
         for row, model in zip(rows, models, strict=True):
             row += [model.get("publisher") or UNKNOWN, model.get("path") or UNKNOWN]
@@ -144,7 +148,14 @@ def find(client: Client, name: str) -> Model:
 def import_file(client: Client, screen: Screen, arguments: Namespace) -> None:
     """Bring a GGUF file among the models."""
     file = Path(arguments.file).expanduser().absolute()
-    model = client.import_file(str(file), arguments.mode)
+    if arguments.dry_run:
+        asked = {"path": str(file), "mode": arguments.mode or "symlink", "dry_run": True}
+        name = {"name": arguments.user_repo} if arguments.user_repo else {}
+        planned = client.json("POST", "api/v1/models/import", asked | name, timeout=PATIENT)
+        for each in planned["files"]:
+            screen.say(f"{each['source']} would be {each['target']}")
+        return
+    model = client.import_file(str(file), arguments.mode, arguments.user_repo)
     screen.say(
         f"{file.name} is now {model['key']}. `{screen.program} load {model['key']}` loads it."
     )
@@ -180,6 +191,7 @@ VERBS = (
             option("model", nargs="?", completes="model", help="only models named like this"),
             option("--llm", action="store_true", help="only language models"),
             option("--embedding", action="store_true", help="only embedding models"),
+            option("--variants", action="store_true", help="which variant each is"),
             option("--detailed", action="store_true", help="publisher and path too"),
             option("--duplicates", action="store_true", help="what is on the disk more than once"),
             JSON,
@@ -203,6 +215,8 @@ VERBS = (
                 "-l", "--symbolic-link", const="symlink", help="point to where it is (the default)"
             ),
             _mode("--move", const="move", help="move it"),
+            option("--user-repo", metavar="USER/REPO", help="the folder to put it in"),
+            option("--dry-run", action="store_true", help="only say what would be done"),
             option("-y", "--yes", action="store_true", help="never ask (it never does)"),
         ),
         import_file,
