@@ -23,12 +23,10 @@ from lmnb.notebook.widgets.cells import to_cells
 from lmnb.notebook.widgets.closing import close_parts
 from lmnb.notebook.widgets.kept import Kept
 from lmnb.notebook.widgets.loop import Loop, loop
-from lmnb.notebook.widgets.rendering import to_html
+from lmnb.notebook.widgets.rendering import pause, to_html
 from lmnb.notebook.widgets.tree import Tree, Turn
 
 STATIC = Path(__file__).parent / "static"
-INTERVAL = 0.1
-"""Seconds between two pictures of a growing answer."""
 PARAMETERS = ("temperature", "top_p", "top_k", "min_p", "max_tokens", "seed", "reasoning_effort")
 
 
@@ -187,16 +185,16 @@ class Chat(Kept, anywidget.AnyWidget):
     async def _stream(self, exchange: Exchange, answer: Turn) -> None:
         client = await self._loop.client()
         messages, fields = exchange.request()
-        shown = 0.0
+        due = 0.0
         async with aclosing(client.chat(exchange.question.model, messages, **fields)) as events:
             async for event in events:
                 if isinstance(event, Progress):
                     self.note = f"reading the prompt: {event.done:,} of {event.total:,} tokens"
                     continue
                 exchange.take(event)
-                if time.monotonic() >= shown + INTERVAL:
-                    self._grow(answer, exchange.reply())
-                    shown = time.monotonic()
+                if time.monotonic() >= due:
+                    self._grow(answer, reply := exchange.reply())
+                    due = time.monotonic() + pause(reply)
 
     def _grow(self, answer: Turn, reply: Reply) -> None:
         """The answer so far: this turn alone, for the others have not changed."""

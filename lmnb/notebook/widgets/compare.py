@@ -18,9 +18,8 @@ from lmnb.notebook.connection.wire import Progress
 from lmnb.notebook.widgets.closing import close_parts
 from lmnb.notebook.widgets.loop import Loop, loop
 from lmnb.notebook.widgets.panel import Panel, quiet
-from lmnb.notebook.widgets.rendering import to_html
+from lmnb.notebook.widgets.rendering import pause, to_html
 
-INTERVAL = 0.1
 WIDE = {"width": "100%"}
 
 
@@ -95,7 +94,7 @@ class Compare(Panel):
 
     async def _follow(self, model: str, prompt: str, column: HTML) -> None:
         question = Question(model, [{"role": "user", "content": prompt}], self.parameters)
-        exchange, shown = Exchange(question), 0.0
+        exchange, due = Exchange(question), 0.0
         try:
             client = await self._loop.client()
             messages, fields = exchange.request()
@@ -104,9 +103,9 @@ class Compare(Panel):
                     if isinstance(event, Progress):
                         continue
                     exchange.take(event)
-                    if time.monotonic() >= shown + INTERVAL:
-                        _show(column, model, exchange.reply(), "…")
-                        shown = time.monotonic()
+                    if time.monotonic() >= due:
+                        _show(column, model, reply := exchange.reply(), "…")
+                        due = time.monotonic() + pause(reply)
             self.replies[model] = exchange.reply()
         except LmnbError as error:
             self.replies[model] = exchange.so_far("failed")

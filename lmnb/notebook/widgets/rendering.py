@@ -3,12 +3,16 @@ one, and nothing is fetched from where it points."""
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from typing import Any
 
+from lmnb.notebook.chat.reply import Reply
 from lmnb.notebook.display.markdown import close_fence
 
+INTERVAL = 0.1
+CHARACTERS_PER_SECOND = 100_000
+"""Each picture of a growing answer has all of it: of long ones there are fewer."""
 CODE = (
     '<div class="lmnb-code"><div class="lmnb-code-bar"><span>{name}</span>{copy}</div>{body}</div>'
 )
@@ -18,6 +22,11 @@ COPY = '<button type="button" class="lmnb-copy" aria-label="Copy this code">Copy
 def to_html(markdown: str) -> str:
     """`markdown`, finished or not, as HTML with highlighted code."""
     return str(_renderer()(close_fence(markdown)))
+
+
+def pause(reply: Reply) -> float:
+    """Seconds until a growing answer is drawn again."""
+    return INTERVAL + (len(reply.text) + len(reply.reasoning)) / CHARACTERS_PER_SECOND
 
 
 @cache
@@ -43,6 +52,7 @@ def _renderer() -> Any:
     return mistune.create_markdown(renderer=Renderer(escape=True), plugins=plugins)
 
 
+@lru_cache(maxsize=256)  # while an answer grows, its finished blocks come again and again
 def highlight(code: str, language: str) -> str:
     """A `<pre>` with pygments' classes; plain where it does not know the language."""
     from pygments import highlight as paint

@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from lmnb.notebook.widgets.rendering import to_html
+from lmnb.notebook.chat.reply import Reply
+from lmnb.notebook.widgets.rendering import pause, to_html
 
 
 class Tags(HTMLParser):
@@ -57,3 +58,10 @@ def test_tables_and_lists_show() -> None:
     html = to_html("|a|b|\n|-|-|\n|1|2|\n\n- x\n- y")
     assert html.count("<td>") == 2
     assert html.count("<li>") == 2
+
+
+def test_a_long_answer_is_drawn_less_often() -> None:
+    """Each picture has all of it: ten a second of a whole book would stop page and kernel."""
+    short, long = Reply("word"), Reply("word " * 100_000)
+    assert 0.1 <= pause(short) < 0.11
+    assert pause(long) == pytest.approx(5.1)
