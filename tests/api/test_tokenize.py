@@ -39,6 +39,14 @@ async def test_messages_become_the_prompt_a_chat_would_have(api: Api) -> None:
     assert len(api.engine.requests) == 1, "nothing was computed for it"
 
 
+async def test_a_conversation_becomes_the_tokens_of_its_prompt(api: Api) -> None:
+    asked = {"messages": [{"role": "user", "content": "Hi"}], "with_pieces": True}
+    prompt = (await api.post("/v1/apply-template", asked)).json()["prompt"]
+    answer = (await api.post("/v1/tokenize", asked)).json()
+    assert "".join(token["piece"] for token in answer["tokens"]) == prompt
+    assert answer["count"] == len(prompt)
+
+
 async def test_the_one_model_need_not_be_named(api: Api) -> None:
     answer = await api.post("/tokenize", {"content": "a"})
     assert answer.json()["tokens"] == [97]
@@ -72,6 +80,7 @@ async def test_the_tokenizer_tells_what_lm_evaluation_harness_asks(api: Api) -> 
     [
         ("tokenize", {}, "content"),
         ("tokenize", {"content": 5}, "content"),
+        ("tokenize", {"messages": [{"role": "user"}]}, "messages[0].content"),
         ("detokenize", {"tokens": "x"}, "tokens"),
         ("detokenize", {"tokens": [-1]}, "tokens[0]"),
         ("detokenize", {"tokens": [10**6]}, "tokens"),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.body import Body, Integer
 from lmnb.api.openai.chat_request import ChatRequest
 from lmnb.api.openai.sampling import INT32
+from lmnb.engine import Engine
 from lmnb.errors import InvalidRequest
+from lmnb.service.counting import prompt_tokens
 from lmnb.service.manager import ModelManager
 
 __all__ = ["ApplyTemplateHandler", "DetokenizeHandler", "TokenizeHandler", "TokenizerInfoHandler"]
@@ -19,15 +22,22 @@ Token = Annotated[Integer, Field(ge=0, le=INT32)]
 
 
 class TokenizeRequest(Body):
-    """`prompt` is vLLM's name for it."""
+    """`prompt` is vLLM's name for the text, which in its place takes a conversation."""
 
     model: str = ""
-    content: Annotated[str, Field(validation_alias=AliasChoices("content", "prompt"))]
+    content: Annotated[str, Field(validation_alias=AliasChoices("content", "prompt"))] = ""
+    messages: list[Any] | None = None
     add_special: Annotated[
         bool, Field(validation_alias=AliasChoices("add_special", "add_special_tokens"))
     ] = False
     parse_special: bool = True
     with_pieces: bool = False
+
+    @model_validator(mode="after")
+    def _has_a_text(self) -> TokenizeRequest:
+        if not {"content", "messages"} & self.model_fields_set:
+            raise PydanticCustomError("missing", "", {"field": ("content",)})
+        return self
 
 
 class DetokenizeRequest(Body):
@@ -42,15 +52,14 @@ class TemplateRequest(ChatRequest):
 
 
 class TokenizeHandler(ApiHandler):
-    """Text to token ids, with the pieces of text that they stand for if asked."""
+    """Text to token ids, or a conversation to those of its prompt; with the pieces of text that they
+    stand for if asked."""
 
     @endpoint
     async def post(self) -> None:
         request = await self.read(TokenizeRequest)
-        manager = self.services.manager
-        engine = (await manager.get(request.model or await only_model(manager))).engine
-        tokens = await engine.tokenize(
-            request.content, add_special=request.add_special, parse_special=request.parse_special
+        engine, tokens = await (
+            self._text(request) if request.messages is None else self._conversation()
         )
         answer: dict[str, Any] = {
             "tokens": tokens,
@@ -63,6 +72,20 @@ class TokenizeHandler(ApiHandler):
                 {"id": id, "piece": _piece(data)} for id, data in zip(tokens, pieces, strict=True)
             ]
         self.reply(answer)
+
+    async def _text(self, request: TokenizeRequest) -> tuple[Engine, list[int]]:
+        manager = self.services.manager
+        engine = (await manager.get(request.model or await only_model(manager))).engine
+        tokens = await engine.tokenize(
+            request.content, add_special=request.add_special, parse_special=request.parse_special
+        )
+        return engine, tokens
+
+    async def _conversation(self) -> tuple[Engine, list[int]]:
+        request = await self.read(TemplateRequest)
+        request.model = request.model or await only_model(self.services.manager)
+        model, prepared = await self.services.generations.prompt(request.choices()[0])
+        return model.engine, await prompt_tokens(model.engine, prepared)
 
 
 class DetokenizeHandler(ApiHandler):
