@@ -21,6 +21,7 @@ from lmnb.service.instances import Instances, LoadedModel, LoadedModels, Target
 from lmnb.service.loads import Loads, ProgressCallback
 from lmnb.service.metrics import watch
 from lmnb.service.notices import Notices
+from lmnb.service.parts import check_parts
 from lmnb.service.settings import Settings, settings_key
 from lmnb.service.targets import Targets
 from lmnb.service.unloading import UNLOAD_WAIT, Unloader
@@ -251,6 +252,7 @@ class ModelManager:
         former = self._instances.get(target.identifier)
         if former is not None:
             await self._unloader.unload(former, "replaced" if former.engine.alive else "died")
+        await asyncio.to_thread(check_parts, target.options)
         return await self._room.make_room(target)
 
     def _arrived(self, model: LoadedModel) -> None:

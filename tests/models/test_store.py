@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,16 @@ def test_the_hub_cache_shows_what_main_points_to(root: Path) -> None:
     assert record.path.parent.name == "new"
     raw.put(repository / "refs" / "main", b"../../../elsewhere")
     assert len(store(root).list()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no FIFOs")
+def test_a_branch_that_is_no_file_holds_up_nobody(tmp_path: Path) -> None:
+    """Anybody who may write to a shared cache could stop every server that reads it."""
+    repository = tmp_path / "models--a--b"
+    raw.put(repository / "snapshots" / "new" / "m-Q4_0.gguf", raw.model())
+    (repository / "refs").mkdir()
+    os.mkfifo(repository / "refs" / "main")
+    assert ids(store(tmp_path)) == ["a/m"]
 
 
 def test_a_model_in_several_files_is_one_model(root: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from lmnb.errors import InvalidRequest
+from lmnb.models.store.reading import read_small
 
 __all__ = ["Program", "folders_of", "program"]
 
@@ -71,7 +72,7 @@ def _llama_cpp(environ: Mapping[str, str]) -> list[Path]:
 def _text(path: Path) -> str:
     """ "" where it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8").strip()
+        return read_small(path).decode().strip()
     except (OSError, ValueError):
         return ""
 

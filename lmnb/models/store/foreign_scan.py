@@ -10,6 +10,7 @@ import msgspec
 from lmnb.models.names import ModelName
 from lmnb.models.quant_names import is_quant
 from lmnb.models.store.found import Found, Problem, Scan
+from lmnb.models.store.reading import read_small
 
 __all__ = ["hub_path", "scan_ollama"]
 
@@ -52,9 +53,8 @@ def scan_ollama(root: Path) -> Scan:
             found.problems.append(Problem(root, "not read to the end: too many manifests"))
             break
         try:
-            if manifest.stat().st_size > MAX_MANIFEST_BYTES:
-                raise ValueError("larger than any manifest")
-            layers = msgspec.json.decode(manifest.read_bytes(), type=_Manifest).layers
+            content = read_small(manifest, MAX_MANIFEST_BYTES)
+            layers = msgspec.json.decode(content, type=_Manifest).layers
             models, projectors = _blobs(root, layers, "model"), _blobs(root, layers, "projector")
         except (OSError, ValueError) as error:
             found.problems.append(Problem(manifest, f"cannot be read: {error}"))

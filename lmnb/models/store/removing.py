@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lmnb.errors import PermissionDenied
 from lmnb.models.names import hub_repository
+from lmnb.models.store.reading import read_small
 from lmnb.models.store.record import ModelRecord
 
 __all__ = ["Removal", "check_removable", "remove_files"]
@@ -120,7 +121,7 @@ def _forget(repository: Path, commit: str) -> None:
         for name in names:
             ref = Path(parent, name)
             with suppress(OSError, ValueError):
-                if ref.read_text().strip() == commit:
+                if read_small(ref).decode().strip() == commit:
                     ref.unlink()
                     _prune(ref.parent, repository / "refs")
     left = [*(repository / "snapshots").glob("*"), *(repository / "blobs").glob("*")]

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from lmnb.models.names import Shard, files_of, hub_repository, shard_of
 from lmnb.models.store.foreign_scan import hub_path, scan_ollama
 from lmnb.models.store.found import Found, Problem, Scan
+from lmnb.models.store.reading import read_small
 from lmnb.models.store.roots import Root
 
 __all__ = ["scan", "scan_root"]
@@ -114,7 +115,7 @@ def _snapshots(repository: Path) -> list[Path]:
         return []
     newest = [path for _, path in sorted(found, reverse=True)]
     try:
-        main = (repository / "refs" / "main").read_text().strip()
+        main = read_small(repository / "refs" / "main").decode().strip()
     except (OSError, ValueError):
         return newest
     return sorted(newest, key=lambda path: path.name != main)

@@ -1,0 +1,45 @@
+"""What is loaded with a model is looked at before anything opens it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lmnb.engine.options import LoadOptions, LoraAdapter
+from lmnb.errors import InvalidRequest
+from lmnb.service.parts import check_parts
+from tests.models import raw
+
+
+def lora(path: Path) -> LoadOptions:
+    return LoadOptions(lora=(LoraAdapter(path=str(path)),))
+
+
+def projector(path: Path) -> LoadOptions:
+    return LoadOptions(projector=str(path))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no FIFOs")
+@pytest.mark.parametrize("asked", [lora, projector])
+def test_what_is_none_is_refused(asked: Callable[[Path], LoadOptions], tmp_path: Path) -> None:
+    """A FIFO that nobody writes to would block its reader for ever, and all loads behind it."""
+    fifo = tmp_path / "fifo.gguf"
+    os.mkfifo(fifo)
+    text = tmp_path / "text.gguf"
+    text.write_text("root:x:0:0")
+    model = raw.put(tmp_path / "model.gguf", raw.model())
+    for path in (fifo, text, model, tmp_path / "none", Path("/dev/zero"), Path("a\0b")):
+        with pytest.raises(InvalidRequest, match="is no") as caught:
+            check_parts(asked(path))
+        assert caught.value.param in ("lora", "projector")
+
+
+def test_what_is_one_is_let_through(tmp_path: Path) -> None:
+    adapter = raw.model(metadata=[raw.string("general.type", "adapter")])
+    check_parts(lora(raw.put(tmp_path / "adapter.gguf", adapter)))
+    check_parts(projector(raw.put(tmp_path / "mmproj.gguf", raw.model(name="clip"))))
+    check_parts(LoadOptions(projector=""))
