@@ -14,7 +14,7 @@ from lmnb.engine.vocab import Tokens, Vocab, as_tokens
 from lmnb.errors import ContextLengthExceeded, InvalidRequest
 
 LONG = 1 << 20
-"""Characters. Who sends more waits, and others with him: not for a prompt that can never fit."""
+"""Characters. Reading more takes seconds, in which nobody gets a token: not for what can never fit."""
 
 
 class PromptReader:
