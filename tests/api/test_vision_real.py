@@ -113,5 +113,5 @@ async def test_a_model_may_be_loaded_without_its_eyes(
             "/api/v1/models/load",
             json={"model": key, "projector": str(tiny_model("llama")), "identifier": "wrong"},
         )
-        assert wrong.json()["error"]["code"] == "model_load_failed"
+        assert wrong.json()["error"]["param"] == "projector"
         assert "projector" in wrong.json()["error"]["message"]
