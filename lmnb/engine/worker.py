@@ -45,12 +45,16 @@ if TYPE_CHECKING:
     from lmnb.engine.opening import AnyRunner
 
 
+LONG = 1 << 18
+"""Characters of a text that take a tenth of a second and more to read."""
+
+
 class Worker:
     """Serves one model over two pipes."""
 
     def __init__(self, commands: int, messages: int) -> None:
         self._out = messages
-        self._inbox: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Command | Answer] = queue.SimpleQueue()
         threading.Thread(target=self._read, args=(commands,), daemon=True).start()
         if hasattr(os, "getppid"):
             threading.Thread(target=self._watch, args=(os.getppid(),), daemon=True).start()
@@ -79,8 +83,31 @@ class Worker:
     def _serve(self, runner: AnyRunner) -> None:
         while True:
             while not runner.busy or not self._inbox.empty():
-                self._write(self._answer(runner, self._inbox.get()))
+                match self._inbox.get():
+                    case Answer() as answer:
+                        self._write(answer)
+                    case Tokenize(_, text) as command if len(text) > LONG:
+                        self._answer_later(runner, command)
+                    case command:
+                        self._write(self._answer(runner, command))
             self._write(Events(runner.step()))
+
+    def _answer_later(self, runner: AnyRunner, command: Tokenize) -> None:
+        """From a thread: nobody's tokens wait for a book to be read."""
+
+        def answer() -> None:
+            self._inbox.put(self._tokens(runner, command))
+
+        threading.Thread(target=answer, daemon=True).start()
+
+    def _tokens(self, runner: AnyRunner, command: Tokenize) -> Answer:
+        try:
+            ids = runner.model.vocab.tokenize(
+                command.text, add_special=command.add_special, parse_special=command.parse_special
+            )
+        except LmnbError as error:
+            return Answer(command.call, error=error.message)
+        return Answer(command.call, tokens=ids)
 
     def _answer(self, runner: AnyRunner, command: Command) -> Message:
         match command:
@@ -92,14 +119,8 @@ class Worker:
                 return Events(runner.rerank(id, rerank))
             case Cancel(id):
                 return Events(runner.cancel(id))
-            case Tokenize(call, text, add_special, parse_special):
-                try:
-                    ids = runner.model.vocab.tokenize(
-                        text, add_special=add_special, parse_special=parse_special
-                    )
-                except LmnbError as error:
-                    return Answer(call, error=error.message)
-                return Answer(call, tokens=ids)
+            case Tokenize():
+                return self._tokens(runner, command)
             case Count(call, request):
                 try:
                     return Answer(call, count=runner.count(request))

@@ -230,6 +230,20 @@ def test_a_missing_adapter_is_a_failed_load(smollm2):
         asyncio.run(start_engine(str(smollm2), options))
 
 
+def test_nobody_waits_while_a_long_text_is_read(smollm2):
+    async def main():
+        async with engine(smollm2) as running:
+            read = {"add_special": False, "parse_special": False}
+            long = asyncio.create_task(running.tokenize("x" * 2_000_000, **read))
+            await asyncio.sleep(0)
+            assert await running.tokenize("Hi", **read)
+            await collect(running.submit(request(max_tokens=2)))
+            assert not long.done()
+            assert len(await long) > 100_000
+
+    asyncio.run(main())
+
+
 def test_tokens_go_there_and_back(smollm2):
     async def main():
         async with engine(smollm2) as running:
