@@ -93,6 +93,18 @@ async def test_a_key_may_what_it_was_made_for(api: Api, verb: str, path: str, ne
     assert f"'{needed}'" in error["message"]
 
 
+async def test_a_key_that_only_asks_models_learns_nothing_about_files(api: Api) -> None:
+    use, manage = (await new_key(api, "use"))["key"], (await new_key(api, "use", "manage"))["key"]
+    for asked in ({"lora": [{"path": "/etc/passwd"}]}, {"projector": "/etc/passwd"}):
+        body = {"model": api.model, **asked}
+        refused = await with_key(api, use, "POST", "/api/v1/models/estimate", body)
+        assert refused.status_code == 403
+        known = await with_key(api, manage, "POST", "/api/v1/models/estimate", body)
+        assert known.status_code != 403
+    plain = await with_key(api, use, "POST", "/api/v1/models/estimate", {"model": api.model})
+    assert plain.status_code == 200
+
+
 def test_every_verb_of_every_route_says_what_it_needs() -> None:
     """And whatever changes the server through the native API needs more than `use`."""
     missing = ApiHandler._unimplemented_method

@@ -11,12 +11,17 @@ from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.body import Body
 from lmnb.api.lmstudio.load_options import asked_options
 from lmnb.api.services import Services
+from lmnb.errors import PermissionDenied
 from lmnb.models.memory.fit import PROCESS_BYTES
 from lmnb.models.memory.need import Need
 from lmnb.service.estimates import Estimate
 from lmnb.service.shapes import settled_for
 
 __all__ = ["EstimateHandler", "EstimateRequest", "estimated"]
+
+
+NAMES_FILES = {"lora", "projector"}
+"""Load options that are paths."""
 
 
 class EstimateRequest(Body):
@@ -35,6 +40,12 @@ class EstimateHandler(ApiHandler):
     async def post(self) -> None:
         request = await self.read(EstimateRequest)
         asked = asked_options(request.model_extra or {})
+        # Otherwise a key that only asks models could ask what files there are, and how large.
+        if NAMES_FILES & asked.keys() and self.caller and "manage" not in self.caller.permissions:
+            raise PermissionDenied(
+                "This API key may not name files: it lacks the permission 'manage'.",
+                code="missing_permission",
+            )
         self.reply(await estimated(self.services, request.model, asked, request.guardrail))
 
 
