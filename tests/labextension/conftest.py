@@ -74,8 +74,9 @@ def lab(
         yield Lab(server, folder, standin)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Gone before the tests of other folders: its event loop runs in this thread."""
     path = chromium()
     if path is None:
         pytest.skip("no Chromium: set CHROMIUM to one")

@@ -64,6 +64,11 @@ class Panel:
         message.fill(text)
         message.press("Enter")
 
+    def be_brief(self) -> None:
+        """Answers end after a few words: what a small model says may go on for ever."""
+        self.root.get_by_text("System prompt and parameters").click()
+        self.root.get_by_label("Longest answer").fill("24")
+
     def answer(self) -> str:
         """The last answer, once it is complete."""
         expect(self.root.get_by_role("log")).to_have_attribute(

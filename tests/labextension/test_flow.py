@@ -95,8 +95,10 @@ def load_with_sliders(panel: Panel, model: str) -> None:
 
 def chat_and_stop(panel: Panel) -> None:
     root = panel.root
+    panel.be_brief()
     panel.say("Say hello.")
     assert panel.answer()
+    root.get_by_label("Longest answer").fill("2000")
     expect(root.locator(".jp-lmnb-figures")).to_contain_text("tokens/s")
     panel.say("Write a very long story about a notebook, in many chapters.")
     expect(root.locator(".jp-lmnb-from-assistant").last).to_contain_text(re.compile(r"\w+ \w+ \w+"))

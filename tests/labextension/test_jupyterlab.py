@@ -120,10 +120,11 @@ def test_the_chat_goes_into_the_notebook_as_a_cell(panel: Panel, lab: Lab) -> No
     panel.visit(f"{lab.server.url}/tree/chat.ipynb")
     page.wait_for_selector(".jp-Notebook .jp-Cell")
     panel.open("Try it")
+    panel.be_brief()
     panel.say("Name a colour.")
     assert panel.answer()
     panel.button("Send to notebook").click()
-    assert source_of(page, 1) == f"%%lms --model {SMOLLM2}\nName a colour."
+    assert source_of(page, 1) == f"%%lms --model {SMOLLM2} --max-tokens 24\nName a colour."
 
 
 def test_the_log_shows_what_happens_and_can_be_filtered(panel: Panel) -> None:
@@ -133,6 +134,7 @@ def test_the_log_shows_what_happens_and_can_be_filtered(panel: Panel) -> None:
     panel.root.get_by_text("Log", exact=True).click()
     log = panel.root.get_by_role("log")
     panel.open("Try it")
+    panel.be_brief()
     panel.say("Say hello.")
     assert panel.answer()
     panel.open("Server")

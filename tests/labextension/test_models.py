@@ -46,6 +46,8 @@ def test_a_model_is_deleted_after_a_question(panel: Panel, lab: Lab) -> None:
     delete.click()
     dialog.get_by_role("button", name="Delete").click()
     expect(row).to_have_count(0)
+    expect(dialog).to_have_count(0)
+    panel.page.wait_for_timeout(500)  # its empty folders go last
     kept = [path for path in (lab.folder / "huggingface").rglob("*Q8_0*") if path.exists()]
     assert kept == []
 
