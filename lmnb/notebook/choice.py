@@ -25,11 +25,11 @@ def choose_model(
         return loaded[0]
     if previous in loaded:
         return previous
-    if loaded and sum(bool(_talking(model)) for model in models) == 1:
+    if loaded and sum(bool(_talking(model)) for model in language_models(models)) == 1:
         return loaded[0]
     if loaded:
         raise InvalidRequest(f"Which model? Loaded: {', '.join(loaded)}. {say}")
-    local = [model["key"] for model in models if model.get("type", "llm") == "llm"]
+    local = [model["key"] for model in language_models(models)]
     if len(local) == 1:
         return local[0]
     if previous in local:
@@ -65,15 +65,18 @@ def choose_embedding_model(models: Sequence[Model], *, say: str) -> str:
     raise InvalidRequest(f"Which embedding model? Here: {', '.join(loaded or local)}. {say}")
 
 
+def language_models(models: Sequence[Model]) -> list[Model]:
+    """Those that write text, loaded or not."""
+    return [model for model in models if model.get("type", "llm") == "llm"]
+
+
 def loaded_ids(models: Sequence[Model]) -> list[str]:
     """The identifiers of the loaded language models, but for those that were loaded for vectors."""
-    return [identifier for model in models for identifier in _talking(model)]
+    return [identifier for model in language_models(models) for identifier in _talking(model)]
 
 
 def _talking(model: Model) -> list[str]:
     """The instances of a language model that write text."""
-    if model.get("type", "llm") != "llm":
-        return []
     instances = model.get("loaded_instances") or ()
     return [instance["id"] for instance in instances if not _for_vectors(instance)]
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +15,14 @@ from lmnb.errors import LmnbError
 from lmnb.notebook.chat import room
 from lmnb.notebook.chat.exchange import Exchange, Question
 from lmnb.notebook.chat.reply import Reply
-from lmnb.notebook.choice import choose_model
+from lmnb.notebook.choice import choose_model, language_models
 from lmnb.notebook.connection.wire import Model, Progress
 from lmnb.notebook.widgets.cells import to_cells
 from lmnb.notebook.widgets.closing import close_parts
 from lmnb.notebook.widgets.kept import Kept
 from lmnb.notebook.widgets.loop import Loop, loop
-from lmnb.notebook.widgets.rendering import pause, to_html
+from lmnb.notebook.widgets.rendering import to_html
+from lmnb.notebook.widgets.streaming import stream
 from lmnb.notebook.widgets.tree import Tree, Turn
 
 STATIC = Path(__file__).parent / "static"
@@ -158,7 +157,7 @@ class Chat(Kept, anywidget.AnyWidget):
         exchange: Exchange | None = None
         try:
             exchange = await self._exchange(question)
-            await self._stream(exchange, answer)
+            await stream(self._loop, exchange, lambda reply: self._grow(answer, reply), self._read)
             answer.reply, answer.state = exchange.reply(), "done"
         except asyncio.CancelledError:
             answer.reply = exchange.so_far("interrupted") if exchange else None
@@ -182,19 +181,8 @@ class Chat(Kept, anywidget.AnyWidget):
             self.note = f"loading {self.model} …"
         return Exchange(Question(self.model, messages, given))
 
-    async def _stream(self, exchange: Exchange, answer: Turn) -> None:
-        client = await self._loop.client()
-        messages, fields = exchange.request()
-        due = 0.0
-        async with aclosing(client.chat(exchange.question.model, messages, **fields)) as events:
-            async for event in events:
-                if isinstance(event, Progress):
-                    self.note = f"reading the prompt: {event.done:,} of {event.total:,} tokens"
-                    continue
-                exchange.take(event)
-                if time.monotonic() >= due:
-                    self._grow(answer, reply := exchange.reply())
-                    due = time.monotonic() + pause(reply)
+    def _read(self, progress: Progress) -> None:
+        self.note = f"reading the prompt: {progress.done:,} of {progress.total:,} tokens"
 
     def _grow(self, answer: Turn, reply: Reply) -> None:
         """The answer so far: this turn alone, for the others have not changed."""
@@ -234,7 +222,7 @@ class Chat(Kept, anywidget.AnyWidget):
         except LmnbError as error:
             self.error = error.message
             return
-        talking = [one for one in known if one.get("type", "llm") == "llm"]
+        talking = language_models(known)
         self.models = [choice(one) for one in talking]
         if not self.model and talking:
             loaded = [one["key"] for one in self.models if one["loaded"]]

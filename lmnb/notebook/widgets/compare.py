@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from contextlib import aclosing
 from html import escape
 from typing import Any
 
@@ -14,11 +12,12 @@ from lmnb.errors import InvalidRequest, LmnbError
 from lmnb.notebook.cell.compare import Comparison
 from lmnb.notebook.chat.exchange import Exchange, Question
 from lmnb.notebook.chat.reply import Reply
-from lmnb.notebook.connection.wire import Progress
+from lmnb.notebook.choice import language_models
 from lmnb.notebook.widgets.closing import close_parts
 from lmnb.notebook.widgets.loop import Loop, loop
 from lmnb.notebook.widgets.panel import Panel, quiet
-from lmnb.notebook.widgets.rendering import pause, to_html
+from lmnb.notebook.widgets.rendering import to_html
+from lmnb.notebook.widgets.streaming import stream
 
 WIDE = {"width": "100%"}
 
@@ -69,7 +68,7 @@ class Compare(Panel):
 
     async def _open(self, wanted: tuple[str, ...]) -> None:
         listing = await self.ask("GET", "api/v1/models")
-        names = [one["key"] for one in listing["models"] if one.get("type", "llm") == "llm"]
+        names = [one["key"] for one in language_models(listing["models"])]
         self.choice.options = list(dict.fromkeys([*names, *wanted]))
         self.choice.value = wanted or tuple(names[:2])
 
@@ -94,18 +93,9 @@ class Compare(Panel):
 
     async def _follow(self, model: str, prompt: str, column: HTML) -> None:
         question = Question(model, [{"role": "user", "content": prompt}], self.parameters)
-        exchange, due = Exchange(question), 0.0
+        exchange = Exchange(question)
         try:
-            client = await self._loop.client()
-            messages, fields = exchange.request()
-            async with aclosing(client.chat(model, messages, **fields)) as events:
-                async for event in events:
-                    if isinstance(event, Progress):
-                        continue
-                    exchange.take(event)
-                    if time.monotonic() >= due:
-                        _show(column, model, reply := exchange.reply(), "…")
-                        due = time.monotonic() + pause(reply)
+            await stream(self._loop, exchange, lambda reply: _show(column, model, reply, "…"))
             self.replies[model] = exchange.reply()
         except LmnbError as error:
             self.replies[model] = exchange.so_far("failed")

@@ -10,6 +10,7 @@ from ipywidgets import HTML, BoundedFloatText, Button, Dropdown, HBox, Textarea
 
 from lmnb.errors import InvalidRequest
 from lmnb.notebook.chat.values import markdown_table
+from lmnb.notebook.choice import language_models
 from lmnb.notebook.connection.transport import PATIENT
 from lmnb.notebook.widgets.loop import Loop, loop
 from lmnb.notebook.widgets.panel import Panel, quiet
@@ -79,7 +80,7 @@ class Tokens(Panel):
 
     async def _open(self, wanted: str) -> None:
         listing = await self.ask("GET", "api/v1/models")
-        models = [one for one in listing["models"] if one.get("type", "llm") == "llm"]
+        models = language_models(listing["models"])
         names = [one["key"] for one in models]
         loaded = [one["key"] for one in models if one.get("loaded_instances")]
         self.choice.options = list(dict.fromkeys([*names, *([wanted] if wanted else [])]))
