@@ -12,22 +12,12 @@ import httpx
 import numpy as np
 import openai
 import pytest
-from tornado.netutil import bind_sockets
 
 from lmnb.api.services import Services
-from lmnb.engine.process import start_engine
-from lmnb.models.store.store import ModelStore
-from lmnb.server.gate import Gate
-from lmnb.server.keys import KeyRing, ServerKey
-from lmnb.server.listener import Listener
-from lmnb.service.database import Database
-from lmnb.service.generation import Generations
 from lmnb.service.instances import LoadedModel
-from lmnb.service.manager import ModelManager
-from lmnb.service.settings import Settings
+from tests.api.serving import KEY, real_server
 from tests.minilm import WIDTH, MiniLM
 
-KEY = "sk-test"
 MODEL = "sentence-transformers/all-minilm-l6-v2"
 ID = "text-embedding-all-minilm-l6-v2"
 
@@ -47,27 +37,12 @@ class Server:
 
 @contextlib.asynccontextmanager
 async def serve(root: Path, folder: Path) -> AsyncIterator[Server]:
-    store = ModelStore([root], import_dir=folder)
-    database = Database(folder / "lmnb.sqlite")
-    manager = ModelManager(store, start_engine, settings=Settings(database))
-    services = Services(
-        store=store, manager=manager, generations=Generations(manager), database=database
-    )
-    sockets = bind_sockets(0, "127.0.0.1")
-    listener = Listener(
-        services, Gate(keys=KeyRing(ServerKey(KEY), services.keys), key_required=True), sockets
-    )
-    listener.start()
-    url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
-    try:
-        async with (
-            httpx.AsyncClient(trust_env=False, timeout=60) as http,
-            openai.AsyncOpenAI(base_url=f"{url}/v1", api_key=KEY, http_client=http) as client,
-        ):
-            yield Server(url, services, client)
-    finally:
-        await manager.close()
-        await listener.stop()
+    async with (
+        real_server(root, folder) as (url, services),
+        httpx.AsyncClient(trust_env=False, timeout=60) as http,
+        openai.AsyncOpenAI(base_url=f"{url}/v1", api_key=KEY, http_client=http) as client,
+    ):
+        yield Server(url, services, client)
 
 
 async def until_running(model: LoadedModel, count: int) -> None:

@@ -16,20 +16,9 @@ import httpx
 import jsonschema
 import openai
 import pytest
-from tornado.netutil import bind_sockets
 
-from lmnb.api.services import Services
-from lmnb.engine.process import start_engine
-from lmnb.models.store.store import ModelStore
-from lmnb.server.gate import Gate
-from lmnb.server.keys import KeyRing, ServerKey
-from lmnb.server.listener import Listener
-from lmnb.service.database import Database
-from lmnb.service.generation import Generations
-from lmnb.service.manager import ModelManager
-from lmnb.service.settings import Settings
+from tests.api.serving import KEY, real_server
 
-KEY = "sk-test"
 MODEL = "SmolLM2-135M-Instruct.Q4_1"
 BOOKING: dict[str, Any] = {
     "type": "object",
@@ -79,29 +68,14 @@ NAMED: Any = {"type": "function", "function": {"name": "book_room"}}
 
 @asynccontextmanager
 async def serve(model: Path, folder: Path) -> AsyncIterator[openai.AsyncOpenAI]:
-    store = ModelStore([model], import_dir=folder)
-    database = Database(folder / "lmnb.sqlite")
-    manager = ModelManager(store, start_engine, settings=Settings(database))
-    services = Services(
-        store=store, manager=manager, generations=Generations(manager), database=database
-    )
-    sockets = bind_sockets(0, "127.0.0.1")
-    listener = Listener(
-        services, Gate(keys=KeyRing(ServerKey(KEY), services.keys), key_required=True), sockets
-    )
-    listener.start()
-    url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}/v1"
-    try:
-        async with (
-            httpx.AsyncClient(trust_env=False, timeout=60) as http,
-            openai.AsyncOpenAI(
-                base_url=url, api_key=KEY, http_client=http, max_retries=0
-            ) as client,
-        ):
-            yield client
-    finally:
-        await manager.close()
-        await listener.stop()
+    async with (
+        real_server(model, folder) as (url, _),
+        httpx.AsyncClient(trust_env=False, timeout=60) as http,
+        openai.AsyncOpenAI(
+            base_url=f"{url}/v1", api_key=KEY, http_client=http, max_retries=0
+        ) as client,
+    ):
+        yield client
 
 
 @pytest.fixture

@@ -10,21 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from tornado.netutil import bind_sockets
 
-from lmnb.api.services import Services
-from lmnb.engine.process import start_engine
-from lmnb.models.store.store import ModelStore
-from lmnb.server.gate import Gate
-from lmnb.server.keys import KeyRing, ServerKey
-from lmnb.server.listener import Listener
-from lmnb.service.database import Database
-from lmnb.service.generation import Generations
-from lmnb.service.manager import ModelManager
-from lmnb.service.settings import Settings
+from tests.api.serving import KEY, real_server
 from tests.synthetic_vision import picture, write_projector
-
-KEY = "sk-test"
 
 
 @asynccontextmanager
@@ -34,24 +22,13 @@ async def serve(folder: Path, model: Path) -> AsyncIterator[httpx.AsyncClient]:
     home.mkdir(parents=True)
     shutil.copy(model, home / "seeing.gguf")
     write_projector(home / "mmproj-seeing.gguf", "llama")
-    store = ModelStore([folder / "models"], import_dir=folder / "imported")
-    database = Database(folder / "lmnb.sqlite")
-    manager = ModelManager(store, start_engine, settings=Settings(database))
-    services = Services(
-        store=store, manager=manager, generations=Generations(manager), database=database
-    )
-    sockets = bind_sockets(0, "127.0.0.1")
-    gate = Gate(keys=KeyRing(ServerKey(KEY), services.keys), key_required=True)
-    listener = Listener(services, gate, sockets)
-    listener.start()
-    url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
-    headers = {"Authorization": f"Bearer {KEY}"}
-    try:
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
-            yield client
-    finally:
-        await services.close()
-        await listener.stop()
+    async with (
+        real_server(folder / "models", folder) as (url, _),
+        httpx.AsyncClient(
+            base_url=url, headers={"Authorization": f"Bearer {KEY}"}, timeout=60
+        ) as client,
+    ):
+        yield client
 
 
 def question(model: str, image: bytes, **more: Any) -> dict[str, Any]:
