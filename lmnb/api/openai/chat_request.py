@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from lmnb.api.body import Body, Integer
 from lmnb.api.image import ImageAddress
+from lmnb.api.openai.content import content_parts
 from lmnb.api.openai.response_format import FormatFields
 from lmnb.api.openai.sampling import (
     INT32,
@@ -71,14 +72,6 @@ class Part(Body):
         return self.text or self.refusal
 
 
-def _parts(value: Any) -> Any:
-    if isinstance(value, str):
-        return [{"type": "text", "text": value}]
-    if isinstance(value, list):
-        return value
-    raise PydanticCustomError("content_type", "should be a string or an array of content parts")
-
-
 def _json_text(value: Any) -> Any:
     return msgspec.json.encode(value).decode() if isinstance(value, dict) else value
 
@@ -100,7 +93,7 @@ class ChatMessage(Body):
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Annotated[
-        list[Part], BeforeValidator(_parts, json_schema_input_type=str | list[Part])
+        list[Part], BeforeValidator(content_parts, json_schema_input_type=str | list[Part])
     ] = []
     name: str | None = None
     refusal: str = ""

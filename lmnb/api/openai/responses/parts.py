@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from lmnb.api.body import Body
 from lmnb.api.image import ImageAddress
+from lmnb.api.openai.content import content_parts
 from lmnb.api.openai.sampling import unsupported
 from lmnb.chat.image import Image, joined
 
@@ -46,15 +47,7 @@ class Part(Body):
         return {"type": "input_text", "text": self.text}
 
 
-def _parts(value: Any) -> Any:
-    if isinstance(value, str):
-        return [{"type": "text", "text": value}]
-    if isinstance(value, list):
-        return value
-    raise PydanticCustomError("content_type", "should be a string or an array of content parts")
-
-
-Parts = Annotated[list[Part], BeforeValidator(_parts)]
+Parts = Annotated[list[Part], BeforeValidator(content_parts)]
 
 
 def content_of(content: list[dict[str, Any]]) -> tuple[str, tuple[Image, ...]]:
