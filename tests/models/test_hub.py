@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import http.server
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from lmnb.models.hub import access as hub_access
 from lmnb.models.hub.hub import Hub, HubFacts, HubSearch, Memory, contents
 from tests.hub import Phantom, Repository, StandInHub
 from tests.hub.models import TINY
+from tests.models.loopback import listening
 
 GIB = 1 << 30
 PLENTY = Memory(0, 64 * GIB)
@@ -283,12 +283,8 @@ def answering(status: int, body: bytes, **headers: str) -> Iterator[tuple[str, l
         def log_message(self, *_: object) -> None:
             """Nothing."""
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
-        thread.join()
+    with listening(Handler) as url:
+        yield url, asked
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import http.server
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from lmnb.models.download.control import Control
 from lmnb.models.download.file import MORE_TRIES, TRIES, download
 from lmnb.models.download.retrying import Patience
 from lmnb.models.hub.repository import HubFile
+from tests.models.loopback import listening
 
 CONTENT = bytes(range(256)) * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -56,12 +56,8 @@ def serving(mirror: Mirror) -> Iterator[tuple[str, list[str]]]:
         def log_message(self, *_: object) -> None:
             """Nothing."""
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
-        thread.join()
+    with listening(Handler) as url:
+        yield url, asked
 
 
 def fetch(folder: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> list[str]:
