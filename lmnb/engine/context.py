@@ -136,10 +136,9 @@ class Context:
         recurrent = lib.llama_model_is_recurrent(model.handle) or lib.llama_model_is_hybrid(
             model.handle
         )
-        simple = not (recurrent or model.window or model.gpu_layers or pooling)
-        self.tile = FLASH_TILE if simple and options.flash_attention is not False else 0
-        """A prompt's last tokens are read faster if they are so many than if they are a few less;
-        0: no matter."""
+        tiled = options.flash_attention is not False and not model.gpu_layers
+        self.tile = FLASH_TILE if tiled and not (recurrent or model.window) else 0
+        """Tokens of one call that are computed faster than a few less; 0: no matter."""
         self._scratch = np.empty(0, np.uint8)
         if not options.mlock:
             release_zeros(anonymous_regions() - before)

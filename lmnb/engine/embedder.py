@@ -17,6 +17,10 @@ from lmnb.engine.threads import ThreadGovernor
 from lmnb.engine.vocab import Tokens
 from lmnb.errors import EngineError, LmnbError, ServiceClosed
 
+NEARLY = 0.6
+"""From this part of a tile on, a whole one is computed faster. Measured: MiniLM, 2 threads: 30 tokens
+5.2 ms, 62 tokens 12.6, 64 tokens 6.9."""
+
 Vectors = NDArray[np.float32]
 Finish = Callable[[Vectors], Vectors]
 
@@ -86,6 +90,7 @@ class Embedder:
         """One call of llama.cpp; the requests that ended with it."""
         if not self._packed:
             self._pack()
+            self._fill_a_tile()
         code = self._compute()
         if code == 2:  # abandoned: others need the cores; done again with fewer threads
             return []
@@ -134,6 +139,12 @@ class Embedder:
             if job.next < len(job.inputs):
                 self._queue.append(job)
 
+    def _fill_a_tile(self) -> None:
+        """With tokens in a lane of their own, which the others do not see."""
+        size, tile, lane = self._batch.size, self.context.tile, len(self._packed)
+        if lane < LANES and NEARLY * tile < size < tile:
+            self._batch.add(np.zeros(tile - size, np.int32), 0, lane, logits=tile - size)
+
     def _compute(self) -> int:
         tokens = self._batch.size
         self.context.set_threads(self.threads.before(tokens))
@@ -146,7 +157,7 @@ class Embedder:
             self.threads.rest()
         else:
             self.threads.after(tokens, elapsed)
-            self._totals["tokens"] += tokens
+            self._totals["tokens"] += sum(len(job.inputs[index]) for job, index in self._packed)
             self._totals["steps"] += 1
         return code
 

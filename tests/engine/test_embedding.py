@@ -99,6 +99,17 @@ def test_a_vector_is_the_same_alone_and_in_any_batch(runner):
         assert alone @ other > 0.99999
 
 
+@pytest.mark.parametrize("length", [38, 39, 62, 63, 64, 65])
+def test_a_text_that_nearly_fills_a_tile_keeps_its_vector_and_its_count(runner, original, length):
+    """Flash attention computes 64 tokens at once; nobody sees what fills them up."""
+    text = "a " * (length - 2)
+    before = runner.status().prompt_tokens
+    vectors, tokens = embed(runner, text)
+    assert tokens == (length,)
+    assert runner.status().prompt_tokens == before + length
+    assert vectors[0] @ original.embed(text) > 0.9995
+
+
 def test_token_ids_are_taken_as_they_are(runner, original):
     ids = tuple(original.tokenize(TEXTS[0]))
     vectors, tokens = embed(runner, TEXTS[0], ids, ids[1:-1])
