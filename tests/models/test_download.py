@@ -123,7 +123,7 @@ def test_files_in_git_are_verified_too(hub: StandInHub, tmp_path: Path) -> None:
     readme = Fetch(hub, tmp_path / "cache", path="README.md")
     readme.run()
     other = Fetch(hub, tmp_path / "other", path="README.md")
-    hub.arm(f"{TINY}/README.md", Fault(flip_at=3))
+    hub.arm(f"{TINY}/README.md", Fault(flip_at=3, times=None))
     other.fail(DamagedDownload)
 
 
@@ -215,10 +215,18 @@ def test_a_server_without_ranges_sends_all_of_it_and_costs_nothing_that_is_here(
     assert fetch.ranges == ["bytes=300000-", "bytes=300000-", "bytes=400000-"]
 
 
-def test_wrong_bytes_are_found_and_deleted(fetch: Fetch) -> None:
+def test_wrong_bytes_are_fetched_again_from_the_beginning(fetch: Fetch) -> None:
+    fetch.hub.arm(NAME, Fault(flip_at=123_456))
+    fetch.run()
+    assert fetch.ranges == [None, None]
+    assert fetch.control.problem is None
+
+
+def test_bytes_that_stay_wrong_are_deleted(fetch: Fetch) -> None:
     fetch.hub.arm(NAME, Fault(flip_at=123_456, times=None))
     error = fetch.fail(DamagedDownload)
     assert PATH in error.message
+    assert fetch.ranges == [None, None]
     assert not fetch.repo.part(fetch.file).exists()
     fetch.hub.faults.clear()
     fetch.run()

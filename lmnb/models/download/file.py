@@ -32,6 +32,8 @@ TRIES = 4
 """Of what hardly becomes right by itself."""
 MORE_TRIES = 8
 """Where somebody is there who fails: a minute and a half."""
+WHOLE_TRIES = 2
+"""Of what arrives in full and has the wrong hash."""
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 NO_HEAD = (405, 501)
 HOPELESS = (
@@ -77,18 +79,16 @@ def _fetch(
 ) -> None:
     with Part(repo.part(file), file) as part:
         part.recall(control.check)
-        while True:
-            begun_elsewhere = part.position > 0
+        for _ in range(WHOLE_TRIES):
             _fill(part, repo.id, commit, control, patience)
             if part.is_right():
                 return part.settle()
             part.restart()
-            if not begun_elsewhere:
-                break
+            control.problem = "what arrived was damaged; fetching it again"
     part.path.unlink()
     raise DamagedDownload(
-        f"What arrived of {file.path} has another hash than the Hub says, and was deleted. A proxy or "
-        "mirror may be sending something else, or the file was damaged on its way."
+        f"What arrived of {file.path} has another hash than the Hub says, {WHOLE_TRIES} times, and was "
+        "deleted. A proxy or mirror may be sending something else, or the connection damages files."
     )
 
 
