@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 import statistics
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.client import post_json
@@ -21,7 +23,8 @@ from bench.servers import LlamaServer, LmnbServe, Server, Setup
 ROWS = {"1 client": (1, 1), "8 clients": (8, 1), "32 texts a request": (1, 32)}
 """(clients, texts in a request)"""
 TEXTS = 192
-TOKENS = 62
+SHORTEST, LONGEST = 10, 120
+"""Tokens in a text: sentences and paragraphs, every length as often as another."""
 
 
 class LmnbEmbedding(LmnbServe):
@@ -39,12 +42,20 @@ class LlamaServerEmbedding(LlamaServer):
 SERVERS: tuple[type[Server], ...] = (LmnbEmbedding, LlamaServerEmbedding)
 
 
+def make_texts(seed: int) -> Iterator[str]:
+    """TEXTS of them, always the same for a seed."""
+    lengths = random.Random(f"lengths {seed}")
+    for index in range(TEXTS):
+        tokens = lengths.randint(SHORTEST, LONGEST)
+        yield from make_prompts(1, tokens=tokens, seed=TEXTS * seed + index)
+
+
 async def rate(server: Server, clients: int, texts: int, seed: int) -> float:
     """Texts a second."""
-    prompts = iter(make_prompts(TEXTS, tokens=TOKENS, seed=seed))
+    left = make_texts(seed)
 
     async def client() -> None:
-        while batch := [text for _, text in zip(range(texts), prompts, strict=False)]:
+        while batch := [text for _, text in zip(range(texts), left, strict=False)]:
             body = {"model": server.model, "input": batch, "encoding_format": "base64"}
             answer = await post_json(server.target, "/v1/embeddings", body)
             assert len(answer["data"]) == len(batch)
