@@ -96,7 +96,7 @@ class Services:
     def __post_init__(self) -> None:
         self.responses = ResponseStore(self.database)
         self.notices = self.manager.notices
-        self.settings = self.manager.settings
+        self.settings = self.manager.choices.settings
         self.estimates.loaded = self.manager.loaded
         self.keys = Keys(self.database)
         self.log = self.generations.log

@@ -38,9 +38,11 @@ class Load:
         for listener in self._listeners:
             listener(progress)
 
-    async def wait(self, progress: ProgressCallback | None = None) -> LoadedModel:
+    async def wait(
+        self, progress: ProgressCallback | None = None, tied: bool = False
+    ) -> LoadedModel:
         """The instance, already in use by the caller, who leaves it. A caller that goes away leaves
-        the load to the others.
+        the load to the others; where there are none it goes on for who asks again, unless `tied`.
 
         Raises LoadFailed and its like, QueueFull, ServiceClosed (cancelled).
         """
@@ -58,6 +60,8 @@ class Load:
             if isinstance(error, asyncio.CancelledError) and self.task.cancelled():
                 name = self.target.identifier
                 raise ServiceClosed(f"The load of '{name}' was cancelled.") from None
+            if isinstance(error, asyncio.CancelledError) and tied and not self.uses.count:
+                self.task.cancel()
             raise
         finally:
             if progress is not None:

@@ -7,22 +7,20 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-import msgspec
-
 from lmnb.engine import EngineFactory
-from lmnb.engine.limits import check_load
 from lmnb.engine.options import LoadOptions
-from lmnb.errors import InvalidRequest, ModelNotFound, ServiceClosed
+from lmnb.errors import ModelNotFound, ServiceClosed
 from lmnb.models.identifiers import check_identifier
 from lmnb.models.store.store import ModelRecord, ModelStore
 from lmnb.service.eviction import MemoryGuard, RoomMaker
 from lmnb.service.idle import IdleWatch
 from lmnb.service.instances import Instances, LoadedModel, LoadedModels, Target
+from lmnb.service.load_choices import NOTHING, LoadChoices
 from lmnb.service.loads import Loads, ProgressCallback
 from lmnb.service.metrics import watch
 from lmnb.service.notices import Notices
 from lmnb.service.parts import check_parts
-from lmnb.service.settings import Settings, settings_key
+from lmnb.service.settings import Settings
 from lmnb.service.targets import Targets
 from lmnb.service.unloading import UNLOAD_WAIT, Unloader
 
@@ -30,7 +28,6 @@ __all__ = ["JIT_TTL", "ModelManager"]
 
 JIT_TTL = 3600.0
 """Seconds that a model loaded on request may stay idle, unless the request says otherwise."""
-NOTHING: Mapping[str, Any] = {}
 
 
 class ModelManager:
@@ -50,9 +47,8 @@ class ModelManager:
         auto_evict: bool = True,
     ) -> None:
         self.store = store
-        self.settings = settings
+        self.choices = LoadChoices(defaults or LoadOptions(), settings)
         self.notices = notices or Notices()
-        self.defaults = defaults or LoadOptions()
         self.jit = jit
         self.jit_ttl = jit_ttl
         self._closed = False
@@ -60,7 +56,7 @@ class ModelManager:
         self._unloader = Unloader(self._instances, self.notices)
         self._room = RoomMaker(self._instances, self._evict, guard, enabled=auto_evict)
         self._loads = Loads(factory, self.notices, self._prepare)
-        self._targets = Targets(self._instances, self._loads, self.find, self.options)
+        self._targets = Targets(self._instances, self._loads, self.find, self.choices.options)
         self._idle = IdleWatch(self.loaded, self._expire)
         watch(self)
 
@@ -77,32 +73,6 @@ class ModelManager:
     def loaded(self) -> LoadedModels:
         """Living instances, in the order they were loaded."""
         return self._instances.living()
-
-    async def options(self, record: ModelRecord, asked: Mapping[str, Any] = NOTHING) -> LoadOptions:
-        """How a model would be loaded: as the caller asks, then as is saved for it, then as the
-        server is set. Raises InvalidRequest."""
-        options = msgspec.structs.replace(self.defaults, **{**await self.saved(record), **asked})
-        if options.projector is None and record.vision:
-            options = msgspec.structs.replace(options, projector=str(record.projector))
-        if 0 < record.info.experts < (options.num_experts or 0):
-            raise InvalidRequest(
-                f"'num_experts' is {options.num_experts}, and '{record.id}' has "
-                f"{record.info.experts} experts.",
-                param="num_experts",
-            )
-        check_load(options)
-        return options
-
-    async def saved(self, record: ModelRecord) -> Mapping[str, Any]:
-        """What is set for this model."""
-        return await asyncio.to_thread(self.settings.get, settings_key(record))
-
-    async def is_outdated(self, model: LoadedModel) -> bool:
-        """Whether a load like this one's would be another now: its settings were changed."""
-        try:
-            return await self.options(model.record, model.asked) != model.options
-        except InvalidRequest:
-            return True
 
     async def target(self, name: str, *, context_length: int | None = None) -> Target:
         """What answers to `name`, loaded or to be loaded. With `context_length`: an instance of
@@ -185,8 +155,10 @@ class ModelManager:
         guardrail: str | None = None,
         chosen: Callable[[str], None] = lambda _: None,
         progress: ProgressCallback | None = None,
+        tied: bool = False,
     ) -> LoadedModel:
-        """Load `name` and wait for it. `chosen` is told the identifier first.
+        """Load `name` and wait for it. `chosen` is told the identifier first. `tied`: a caller that
+        goes away ends the load, unless somebody else waits for it.
 
         Under `identifier`: the instance that has it, or, where it was loaded in another way, one in
         its place. Without: an instance that was loaded in this way, else a further one. `asked`:
@@ -196,7 +168,9 @@ class ModelManager:
         Raises ModelNotFound, InvalidRequest, ModelInUse, LoadFailed and its like.
         """
         record = await self.find(name)
-        wanted = Target("", record, await self.options(record, asked), False, asked, guardrail)
+        wanted = Target(
+            "", record, await self.choices.options(record, asked), False, asked, guardrail
+        )
         if identifier is not None:
             target = self._targets.under(check_identifier(identifier), wanted, anyhow=not asked)
         else:
@@ -209,7 +183,7 @@ class ModelManager:
         else:
             if model is not None and model.available:
                 self._unloader.begin(model, "replaced")
-            model = await self._join(target, progress)
+            model = await self._join(target, progress, tied)
             model.uses.leave()
         model.jit, model.ttl = False, ttl
         self._idle.wake()
@@ -240,12 +214,14 @@ class ModelManager:
 
     # -- how
 
-    async def _join(self, target: Target, progress: ProgressCallback | None) -> LoadedModel:
+    async def _join(
+        self, target: Target, progress: ProgressCallback | None, tied: bool = False
+    ) -> LoadedModel:
         """Wait for the load of `target`, and use what it gives; begin it if nobody has."""
         if self._closed:
             raise ServiceClosed("The server is shutting down.")
         load = self._loads.get(target.identifier) or self._loads.begin(target, self._arrived)
-        return await load.wait(progress)
+        return await load.wait(progress, tied)
 
     async def _prepare(self, target: Target) -> LoadOptions:
         """Before a load: its name is free, and there is room for it, loaded with these options."""

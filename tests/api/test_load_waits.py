@@ -137,3 +137,13 @@ async def test_a_load_by_hand_that_waits_for_its_turn_says_so(
         gate.set()
         assert "event: model_load.end" in [line async for line in lines]
     assert (await first).status_code == 200
+
+
+async def test_who_closes_the_stream_of_a_load_ends_the_load(api: Api, gate: asyncio.Event) -> None:
+    with api.services.notices.subscribe() as notices:
+        body = {"model": api.model, "stream": True}
+        async with api.client.stream("POST", "/api/v1/models/load", json=body) as response:
+            await anext(response.aiter_lines())
+        kinds = [(await anext(notices)).kind for _ in range(3)]
+    assert kinds == ["model_load.start", "model_load.progress", "model_load.error"]
+    assert api.services.manager.loaded() == []

@@ -162,7 +162,7 @@ async def test_the_start_hook_writes_the_runtime_file(
 
 
 def test_settings_reach_the_loads(app: LMNBApp) -> None:
-    assert app.services.manager.defaults.slots == 3
+    assert app.services.manager.choices.defaults.slots == 3
 
 
 def test_the_environment_reaches_the_loads(monkeypatch: pytest.MonkeyPatch) -> None:

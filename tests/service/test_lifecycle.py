@@ -64,7 +64,7 @@ async def told(subscription):
 async def test_a_call_comes_before_what_is_saved_and_that_before_the_server(make, folder):
     manager = make(defaults=LoadOptions(slots=2, threads=2, batch_size=64))
     record = await manager.find("alpha")
-    manager.settings.put(settings_key(record), {"threads": 3, "batch_size": 32})
+    manager.choices.settings.put(settings_key(record), {"threads": 3, "batch_size": 32})
     by_hand = await manager.load("alpha", {"batch_size": 16}, identifier="mine")
     assert by_hand.engine.options == LoadOptions(slots=2, threads=3, batch_size=16)
     await manager.unload("mine")
@@ -76,9 +76,9 @@ async def test_a_change_of_settings_waits_for_the_next_load(manager):
     record = await manager.find("alpha")
     model = await manager.load("alpha")
     given = await manager.load("alpha", {"slots": 7})
-    manager.settings.put(settings_key(record), {"slots": 7})
+    manager.choices.settings.put(settings_key(record), {"slots": 7})
     assert await manager.load("alpha") is model
-    assert [await manager.is_outdated(one) for one in (model, given)] == [True, False]
+    assert [await manager.choices.is_outdated(one) for one in (model, given)] == [True, False]
     await manager.unload("alpha")
     assert (await manager.load("alpha", new_instance=True)).engine.options.slots == 7
 
@@ -86,7 +86,7 @@ async def test_a_change_of_settings_waits_for_the_next_load(manager):
 async def test_saved_settings_that_do_not_go_together_are_an_error_of_the_load(manager):
     record = await manager.find("alpha")
     unfit = {"flash_attention": False, "cache_type_v": "q8_0"}
-    manager.settings.put(settings_key(record), unfit)
+    manager.choices.settings.put(settings_key(record), unfit)
     with pytest.raises(InvalidRequest, match="flash attention"):
         await manager.get("alpha")
 
@@ -143,7 +143,7 @@ async def test_what_is_left_open_is_settled_before_the_load(guarded):
     model = await manager.load("alpha", {"slots": 2})
     assert model.engine.options == LoadOptions(slots=2, threads=1)
     assert await manager.load("alpha", {"slots": 2}) is model
-    assert not await manager.is_outdated(model)
+    assert not await manager.choices.is_outdated(model)
 
 
 # -- waiting

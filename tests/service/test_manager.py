@@ -31,6 +31,30 @@ def test_a_caller_that_goes_away_does_not_end_the_load_for_others(manager, facto
     assert len(factory.loads) == 1
 
 
+@pytest.mark.parametrize(("tied", "end"), [(False, "model_load.end"), (True, "model_load.error")])
+def test_the_last_caller_to_go_away_ends_a_load_that_is_tied_to_it(manager, factory, tied, end):
+    """Who asks for an answer may come again and find the model; who watched a load stopped it."""
+
+    async def main():
+        factory.gate = asyncio.Event()
+        callers = [asyncio.ensure_future(manager.load("alpha", tied=tied)) for _ in range(2)]
+        await until(lambda: factory.begun)
+        with manager.notices.subscribe() as notices:
+            callers[0].cancel()
+            await asyncio.wait([callers[0]])
+            manager.notices.publish("models.changed", {})
+            callers[1].cancel()
+            await asyncio.wait([callers[1]])
+            factory.gate.set()
+            assert (await anext(notices)).kind == "models.changed"
+            while (kind := (await anext(notices)).kind) == "model_load.progress":
+                pass
+        assert kind == end
+        assert bool(manager.loaded()) is not tied
+
+    asyncio.run(main())
+
+
 def test_two_models_are_loaded_side_by_side(manager):
     async def main():
         await asyncio.gather(manager.acquire("alpha"), manager.acquire("beta"))

@@ -192,7 +192,7 @@ async def _instance(manager: ModelManager, one: LoadedModel) -> dict[str, Any]:
         "ttl": one.ttl,
         "jit": one.jit,
         "config": config(one),
-        "needs_reload": await manager.is_outdated(one),
+        "needs_reload": await manager.choices.is_outdated(one),
         "engine": None if look is None else msgspec.to_builtins(look),
     }
 

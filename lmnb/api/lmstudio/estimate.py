@@ -54,7 +54,7 @@ async def estimated(
 ) -> dict[str, Any]:
     """The answer for a model, with its saved settings and the options that are `asked` for."""
     record = await services.manager.find(name)
-    options = await services.manager.options(record, asked)
+    options = await services.manager.choices.options(record, asked)
     return _described(await services.estimates.estimate(record, options, guardrail))
 
 

@@ -43,7 +43,7 @@ class LoadRequest(Body):
 
 
 class LoadHandler(ApiHandler):
-    """Load a model, and say how far it is if `stream` is true."""
+    """Load a model, and say how far it is if `stream` is true: closing such a stream ends the load."""
 
     @endpoint(needs="manage")
     async def post(self) -> None:
@@ -64,6 +64,7 @@ class LoadHandler(ApiHandler):
                     guardrail=request.guardrail,
                     chosen=loading.chosen,
                     progress=loading.steps.put_nowait,
+                    tied=request.stream,
                 )
             )
             load.add_done_callback(lambda _: loading.steps.put_nowait(None))

@@ -38,7 +38,7 @@ class SettingsHandler(ApiHandler):
     async def put(self, key: str) -> None:
         request, manager = await self.read(SettingsRequest), self.services.manager
         asked = asked_options(request.model_extra or {})
-        check_load(msgspec.structs.replace(manager.defaults, **asked))
+        check_load(msgspec.structs.replace(manager.choices.defaults, **asked))
         record = await manager.find(key)
         await asyncio.to_thread(self.services.settings.put, settings_key(record), asked)
         await self._changed(record)
@@ -50,7 +50,7 @@ class SettingsHandler(ApiHandler):
         await self._changed(record)
 
     async def _changed(self, record: ModelRecord) -> None:
-        saved = await self.services.manager.saved(record)
+        saved = await self.services.manager.choices.saved(record)
         about = {"model": record.id, "settings": msgspec.to_builtins(saved)}
         self.services.notices.publish("settings.changed", about)
         await self._answer(record)
@@ -60,8 +60,8 @@ class SettingsHandler(ApiHandler):
         instances = [one for one in manager.loaded() if one.record.path == record.path]
         answer: dict[str, Any] = {
             "model": record.id,
-            "settings": await manager.saved(record),
-            "effective": await manager.options(record),
-            "needs_reload": any([await manager.is_outdated(one) for one in instances]),
+            "settings": await manager.choices.saved(record),
+            "effective": await manager.choices.options(record),
+            "needs_reload": any([await manager.choices.is_outdated(one) for one in instances]),
         }
         self.reply(answer)
