@@ -53,7 +53,7 @@ class StubServer:
         self.answer: list[Any] = ["Hello", " there."]
         self.models = [model("tiny", "tiny")]
         self.bodies: list[dict[str, Any]] = []
-        self.load_events: list[dict[str, Any]] = [
+        self.load_events: list[Any] = [
             {"type": "model_load.progress", "progress": 0.5},
             {"type": "model_load.end", "instance_id": "tiny", "load_time_seconds": 1.5},
         ]
@@ -62,6 +62,10 @@ class StubServer:
         self.missing: set[str] = set()
         """Names of models that are on the Hub only."""
         self.context_length = 4096
+        self.downloads: list[dict[str, Any]] = []
+        """Those that the server knows."""
+        self.download_status = "completed"
+        """Of one that was begun."""
         self.client_left = threading.Event()
 
     @property
@@ -90,7 +94,8 @@ class StubServer:
             ("/api/v1/models/(load|unload|import)", Manage),
             ("/api/v1/models/(resolve|download|estimate)", Hub),
             ("/api/v1/models/(tiny)", OneModel),
-            ("/api/v1/models/(download)/status/job_1", Hub),
+            ("/api/v1/models/(download)", Hub),
+            ("/api/v1/models/download/(pause|status/job_1)", Hub),
             ("/v1/chat/completions/(input_tokens)", Count),
             ("/v1/(tokenize)", Count),
             ("/v1/embeddings", Embed),
@@ -176,7 +181,10 @@ class Manage(Handler):
         if what == "load":
             self.set_header("Content-Type", "text/event-stream")
             for event in self.stub.load_events:
-                await self.event(event, event["type"])
+                if isinstance(event, int | float):
+                    await asyncio.sleep(event)
+                else:
+                    await self.event(event, event["type"])
         elif what == "unload":
             for entry in self.stub.models:
                 entry["loaded_instances"] = [
@@ -197,12 +205,17 @@ class Hub(Handler):
         elif what == "estimate":
             self.finish({"model": body["model"], "total_bytes": 150_000_000, "fit": "cpu"})
         else:
-            self.finish({"job_id": "job_1", "status": "downloading", "total_size_bytes": 98})
+            status = "paused" if what == "pause" else "downloading"
+            self.finish({"job_id": "job_1", "status": status, "total_size_bytes": 98})
 
     def get(self, what: str) -> None:
+        if what == "download":
+            self.finish({"downloads": self.stub.downloads})
+            return
         self.stub.missing.clear()
+        status = self.stub.download_status
         size = {"total_size_bytes": 98, "downloaded_bytes": 98}
-        self.finish({"job_id": "job_1", "status": "completed", "key": "tiny-q4", **size})
+        self.finish({"job_id": "job_1", "status": status, "key": "tiny-q4", **size})
 
 
 class Count(Handler):

@@ -14,7 +14,16 @@ from lmnb.errors import InvalidAnswer, InvalidRequest, ModelNotFound, ServerNotF
 from lmnb.notebook.api.achat import achat
 from lmnb.notebook.api.chat import chat
 from lmnb.notebook.api.embed import aembed, embed
-from lmnb.notebook.api.manage import amodels, download, estimate, load, models, unload
+from lmnb.notebook.api.manage import (
+    adownload,
+    aload,
+    amodels,
+    download,
+    estimate,
+    load,
+    models,
+    unload,
+)
 from lmnb.notebook.connection.session import session
 from tests.notebook.stub_server import StubServer, model
 from tests.notebook.test_cell_tools import call
@@ -157,8 +166,35 @@ def test_models_are_listed_loaded_and_unloaded(stub: StubServer) -> None:
         unload()
 
 
-async def test_an_async_twin_of_what_looks_after_models() -> None:
+async def test_the_async_twins_of_what_looks_after_models() -> None:
     assert [each["key"] for each in await amodels()] == ["tiny"]
+    assert (await aload("tiny", slots=2))["load_time_seconds"] == 1.5
+    assert (await adownload("acme/tiny-GGUF"))["status"] == "completed"
+    assert (await adownload("acme/tiny-GGUF", wait=False))["status"] == "downloading"
+
+
+async def test_cancelling_a_load_closes_its_stream(stub: StubServer) -> None:
+    stub.load_events.insert(1, 60)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(aload("tiny"), 0.5)
+    assert await asyncio.to_thread(stub.client_left.wait, 2)
+
+
+@pytest.mark.parametrize(
+    ("before", "then"),
+    [
+        ([], {"job_id": "job_1"}),
+        ([{"job_id": "job_1", "status": "paused"}], {"job_id": "job_1"}),
+        ([{"job_id": "job_1", "status": "downloading"}], {"model": "acme/tiny-GGUF"}),
+    ],
+)
+async def test_cancelling_a_download_pauses_what_it_began(
+    stub: StubServer, before: list[dict[str, str]], then: dict[str, str]
+) -> None:
+    stub.downloads, stub.download_status = before, "downloading"
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(adownload("acme/tiny-GGUF"), 0.8)
+    assert stub.bodies[-1] == then
 
 
 def test_a_download_is_followed_or_left_to_the_server(stub: StubServer) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from lmnb.errors import InvalidRequest
 from lmnb.notebook import downloads
 from lmnb.notebook.api.connect import connected, in_notebook, screen
+from lmnb.notebook.connection.async_client import AsyncClient
 from lmnb.notebook.connection.transport import PATIENT
 from lmnb.notebook.display.screen import Progress
 from lmnb.notebook.display.tables import JsonDict, JsonList
@@ -22,7 +23,7 @@ def load(model: str, **options: Any) -> dict[str, Any]:
     """Load a model, with a progress bar. Returns `instance_id`, `load_config`, and how long it took.
 
     `options` are those of `%lms load`, by the load route's names: `context_length`, `gpu`, `slots`,
-    `ttl`, `identifier`, ... What is not said, lmnb decides.
+    `ttl`, `identifier`, ... What is not said, lmnb decides. An interrupt ends the load.
     """
     client = connected()
     progress = screen().progress(f"Loading {model}")
@@ -31,8 +32,7 @@ def load(model: str, **options: Any) -> dict[str, Any]:
     except BaseException:
         progress.failed()
         raise
-    _done(progress, f"{answer.get('instance_id') or model} is loaded.")
-    return JsonDict(answer)
+    return _loaded(progress, model, answer)
 
 
 def unload(identifier: str | None = None) -> None:
@@ -82,8 +82,16 @@ async def amodels() -> list[dict[str, Any]]:
 
 
 async def aload(model: str, **options: Any) -> dict[str, Any]:
-    """`lmnb.load` for code that awaits."""
-    return await asyncio.to_thread(load, model, **options)
+    """`lmnb.load` for code that awaits. Cancelling it ends the load, unless others wait for it."""
+    client = await asyncio.to_thread(connected)
+    progress = screen().progress(f"Loading {model}")
+    try:
+        async with AsyncClient(client.connection) as http:
+            answer = await http.load(model, options, progress.move)
+    except BaseException:
+        progress.failed()
+        raise
+    return _loaded(progress, model, answer)
 
 
 async def aunload(identifier: str | None = None) -> None:
@@ -99,8 +107,26 @@ async def aestimate(model: str, **options: Any) -> dict[str, Any]:
 async def adownload(
     model: str, quantization: str | None = None, *, wait: bool = True
 ) -> dict[str, Any]:
-    """`lmnb.download` for code that awaits."""
-    return await asyncio.to_thread(download, model, quantization, wait=wait)
+    """`lmnb.download` for code that awaits. Cancelling it pauses the download; the next call goes on."""
+    if not wait:
+        return await asyncio.to_thread(download, model, quantization, wait=False)
+    client = await asyncio.to_thread(connected)
+    progress = screen().progress(f"Downloading {model}")
+    try:
+        async with AsyncClient(client.connection) as http:
+            job = await downloads.fetch(
+                http, model, quantization, lambda job: progress.move(downloads.share(job))
+            )
+    except BaseException:
+        progress.failed()
+        raise
+    _done(progress, f"{model} is downloaded.")
+    return JsonDict(job)
+
+
+def _loaded(progress: Progress, model: str, answer: dict[str, Any]) -> dict[str, Any]:
+    _done(progress, f"{answer.get('instance_id') or model} is loaded.")
+    return JsonDict(answer)
 
 
 def _done(progress: Progress, text: str) -> None:

@@ -9,14 +9,13 @@ from typing import Any, cast
 
 import httpx
 
-from lmnb import errors
 from lmnb.notebook.connection.chat_stream import USAGE, ChatReader
 from lmnb.notebook.connection.discovery import Connection
+from lmnb.notebook.connection.load_stream import LoadReader, is_stream, load_request
 from lmnb.notebook.connection.sse import read_events
 from lmnb.notebook.connection.transport import (
     PATIENT,
     check,
-    error_from,
     failures,
     http_options,
     json_object,
@@ -49,24 +48,18 @@ class Client:
         options: Mapping[str, Any] | None = None,
         progress: Callable[[float], None] | None = None,
     ) -> dict[str, Any]:
-        """Load a model; `progress` hears shares from 0.0 to 1.0. Returns what the server says."""
-        body = {"model": model, **(options or {}), "stream": True, "echo_load_config": True}
-        with self._stream("api/v1/models/load", body) as response:
-            if "event-stream" not in response.headers.get("content-type", ""):
+        """Load a model; `progress` hears shares from 0.0 to 1.0. Returns what the server says.
+
+        An interrupt closes the stream, which ends the load.
+        """
+        reader = LoadReader(model, progress)
+        with self._stream("api/v1/models/load", load_request(model, options)) as response:
+            if not is_stream(response):
                 response.read()
                 return cast(dict[str, Any], response.json())
-            for event in read_events(response.iter_bytes()):
-                if not event.data:
-                    continue
-                data = json.loads(event.data)
-                kind = data.get("type") or event.event
-                if kind == "model_load.progress" and progress is not None:
-                    progress(float(data.get("progress", 0)))
-                elif kind == "model_load.end":
-                    return cast(dict[str, Any], data)
-                elif kind == "error" or "error" in data:
-                    raise error_from(data, 500)
-        raise errors.LoadFailed(f"The server stopped while it loaded {model!r}.")
+            for chunk in response.iter_bytes():
+                reader.feed(chunk)
+            return reader.end()
 
     def unload(self, instance_id: str, *, cancel_running: bool = False) -> None:
         """Unload a loaded model by its identifier. It finishes its answers first, unless they are

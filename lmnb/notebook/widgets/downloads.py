@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lmnb.notebook.widgets.panel import Panel
 
 LOOK_SECONDS = 0.7
-MOVING = ("downloading", "queued", "verifying")
+MOVING = ("downloading", "queued")
 Job = dict[str, Any]
 
 
