@@ -143,7 +143,14 @@ class ScriptedEngine:
                 self.embed_cancelled.set()
                 raise
 
-    async def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
+    async def tokenize(
+        self,
+        text: str,
+        *,
+        add_special: bool,
+        parse_special: bool,
+        plain: tuple[tuple[int, int], ...] = (),
+    ) -> list[int]:
         return list(text.encode())
 
     async def pieces(self, tokens: Sequence[int]) -> list[bytes]:

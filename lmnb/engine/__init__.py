@@ -7,6 +7,7 @@ from typing import Protocol
 
 from lmnb.engine.events import Embedded, EngineStatus, ModelFacts, SequenceEvent
 from lmnb.engine.options import EmbedRequest, EngineRequest, LoadOptions, RerankRequest
+from lmnb.engine.partition import Stretch
 
 __all__ = ["Engine", "EngineFactory", "SequenceStream"]
 
@@ -47,7 +48,15 @@ class Engine(Protocol):
     async def rerank(self, request: RerankRequest) -> Embedded:
         """A score from 0 to 1 for each document. Raises as `embed` does."""
 
-    async def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]: ...
+    async def tokenize(
+        self,
+        text: str,
+        *,
+        add_special: bool,
+        parse_special: bool,
+        plain: tuple[Stretch, ...] = (),
+    ) -> list[int]:
+        """`plain`: where control-token text is text. Nothing is added then."""
 
     async def detokenize(self, tokens: Sequence[int]) -> str: ...
 

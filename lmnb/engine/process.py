@@ -19,6 +19,7 @@ import msgspec
 import lmnb.errors
 from lmnb.engine.events import Embedded, EngineStatus, Failed, Finished, ModelFacts, SequenceEvent
 from lmnb.engine.options import EmbedRequest, EngineRequest, LoadOptions, RerankRequest
+from lmnb.engine.partition import Stretch
 from lmnb.engine.protocol import (
     VERSION,
     Answer,
@@ -153,8 +154,17 @@ class EngineProcess:
         if id in self._streams and self.alive:
             self._send(Cancel(id))
 
-    async def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
-        answer = await self._call(lambda call: Tokenize(call, text, add_special, parse_special))
+    async def tokenize(
+        self,
+        text: str,
+        *,
+        add_special: bool,
+        parse_special: bool,
+        plain: tuple[Stretch, ...] = (),
+    ) -> list[int]:
+        answer = await self._call(
+            lambda call: Tokenize(call, text, add_special, parse_special, plain)
+        )
         return answer.tokens or []
 
     async def detokenize(self, tokens: Sequence[int]) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Sequence as Several
+from itertools import groupby
 
 import numpy as np
 
 from lmnb.engine.glance import Glance, Looked
-from lmnb.engine.options import EngineRequest
+from lmnb.engine.options import EngineRequest, Span
+from lmnb.engine.partition import joined
 from lmnb.engine.places import Places
 from lmnb.engine.sequence import Glances
 from lmnb.engine.vocab import Tokens, Vocab, as_tokens
@@ -58,8 +61,7 @@ class PromptReader:
             )
         if looked:
             return self._with_pictures(request, looked)
-        for span in request.prompt:
-            ids += vocab.tokenize(span.text, add_special=False, parse_special=span.special)
+        ids += self._text(request.prompt)
         if request.suffix:
             ids = vocab.infill(ids, request.suffix)
         ids = ids if request.prompt_tokens else self._begun(ids)
@@ -71,11 +73,11 @@ class PromptReader:
         pieces: list[Tokens | Glance] = (
             [] if request.prompt[0].text else [as_tokens(self._begun([]))]
         )
-        for span in request.prompt:
-            if span.image is not None:
-                pieces += looked[span.image]
+        for image, spans in groupby(request.prompt, key=lambda span: span.image):
+            if image is not None:
+                pieces += [glance for _ in spans for glance in looked[image]]
                 continue
-            ids = self.vocab.tokenize(span.text, add_special=False, parse_special=span.special)
+            ids = self._text(spans)
             pieces.append(as_tokens(ids if pieces else self._begun(ids)))
         glances: list[tuple[int, Glance]] = []
         tokens: list[Tokens] = []
@@ -87,6 +89,9 @@ class PromptReader:
             tokens.append(piece.tokens if isinstance(piece, Glance) else piece)
             length += len(tokens[-1])
         return np.concatenate(tokens), tuple(glances)
+
+    def _text(self, spans: Iterable[Span]) -> list[int]:
+        return self.vocab.tokenize_around(*joined(spans))
 
     def _nothing(self) -> list[int]:
         """What an empty prompt is: the beginning of a document, as the model knows it."""

@@ -14,6 +14,7 @@ import msgspec
 
 from lmnb.engine.events import EngineStatus, ModelFacts, SequenceEvent
 from lmnb.engine.options import EmbedRequest, EngineRequest, LoadOptions, RerankRequest
+from lmnb.engine.partition import Stretch
 
 VERSION = 1
 LENGTH = struct.Struct(">I")
@@ -49,6 +50,8 @@ class Tokenize(msgspec.Struct, frozen=True, tag=True):
     text: str
     add_special: bool
     parse_special: bool
+    plain: tuple[Stretch, ...] = ()
+    """Where control-token text is text, whatever `parse_special` says. Nothing is added then."""
 
 
 class Detokenize(msgspec.Struct, frozen=True, tag=True):

@@ -11,6 +11,7 @@ import llama_cpp as lib
 import numpy as np
 from numpy.typing import NDArray
 
+from lmnb.engine.partition import Mark, Stretch, partition
 from lmnb.errors import InvalidRequest
 
 Tokens = NDArray[np.int32]
@@ -53,6 +54,18 @@ class Vocab:
             if n == -(2**31):
                 raise InvalidRequest("The text is too long to be tokenised.")
             room = -n
+
+    def tokenize_around(self, text: str, plain: Sequence[Stretch]) -> list[int]:
+        """Token ids of `text`, in which control-token text stands for the token, but in `plain`."""
+        if not plain:
+            return self.tokenize(text, add_special=False, parse_special=True)
+        ids: list[int] = []
+        for part in partition(text, plain, self._marks):
+            if isinstance(part, int):
+                ids.append(part)
+            else:
+                ids += self.tokenize(part, add_special=False, parse_special=False)
+        return ids
 
     def tokenize_pair(self, first: str, second: str) -> list[int]:
         """Two texts as a reranker was trained to see them: each ended, the second set apart."""
@@ -116,14 +129,38 @@ class Vocab:
     def text(self, token: int) -> str:
         return "" if token < 0 else self.render(token, special=True).decode("utf-8", "replace")
 
+    @functools.cached_property
+    def _marks(self) -> list[Mark]:
+        control = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN
+        found = []
+        for token in range(self.size):
+            attr = lib.llama_vocab_get_attr(self.handle, token)
+            if attr & (control | lib.LLAMA_TOKEN_ATTR_USER_DEFINED):
+                text: bytes = lib.llama_vocab_get_text(self.handle, token)
+                mark = Mark(
+                    text.decode("utf-8", "replace"),
+                    token,
+                    control=bool(attr & control),
+                    strip_left=bool(attr & lib.LLAMA_TOKEN_ATTR_LSTRIP),
+                    strip_right=bool(attr & lib.LLAMA_TOKEN_ATTR_RSTRIP),
+                )
+                found.append((len(text), mark))
+        found.sort(key=lambda one: -one[0])
+        return [mark for _, mark in found]
+
     def controls(self, texts: Sequence[str]) -> frozenset[int]:
         """The tokens that stand for these texts, of those that are one token."""
         read = (self.tokenize(t, add_special=False, parse_special=True) for t in texts)
         return frozenset(ids[0] for ids in read if len(ids) == 1)
 
-    def control_texts(self) -> tuple[str, ...]:
-        """Text of every token that is only parsed when control tokens are asked for."""
+    @functools.cached_property
+    def control_tokens(self) -> frozenset[int]:
+        """Those that are only parsed when control tokens are asked for."""
         mask = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN
         attr, handle = lib.llama_vocab_get_attr, self.handle
-        found = (self.text(t) for t in range(self.size) if attr(handle, t) & mask)
+        return frozenset(t for t in range(self.size) if attr(handle, t) & mask)
+
+    def control_texts(self) -> tuple[str, ...]:
+        """Their texts, in order."""
+        found = map(self.text, sorted(self.control_tokens))
         return tuple(dict.fromkeys(text for text in found if text))

@@ -101,10 +101,16 @@ class Worker:
         threading.Thread(target=answer, daemon=True).start()
 
     def _tokens(self, runner: AnyRunner, command: Tokenize) -> Answer:
+        vocab = runner.model.vocab
         try:
-            ids = runner.model.vocab.tokenize(
-                command.text, add_special=command.add_special, parse_special=command.parse_special
-            )
+            if command.plain:
+                ids = vocab.tokenize_around(command.text, command.plain)
+            else:
+                ids = vocab.tokenize(
+                    command.text,
+                    add_special=command.add_special,
+                    parse_special=command.parse_special,
+                )
         except LmnbError as error:
             return Answer(command.call, error=error.message)
         return Answer(command.call, tokens=ids)
