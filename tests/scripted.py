@@ -204,7 +204,8 @@ class ScriptedStream:
     async def _play(self, script: Script, request: EngineRequest) -> AsyncIterator[SequenceEvent]:
         if script.refuse:
             raise script.refuse
-        yield Accepted(1, script.prompt_tokens)
+        ids = tuple(range(script.prompt_tokens)) if request.rules.ids else ()
+        yield Accepted(1, script.prompt_tokens, ids)
         for done in script.prefill:
             yield Prefill(1, done, script.prompt_tokens, script.cached_tokens)
         if request.score_prompt:
@@ -267,7 +268,7 @@ def _logprobs(text: str, wanted: int | None, chance: float) -> tuple[TokenLogpro
     if wanted is None:
         return ()
     top = tuple(Alternative(text.encode(), chance - n, n) for n in range(wanted))
-    return (TokenLogprob(text.encode(), chance, 0, top),)
+    return (TokenLogprob(text.encode(), chance, ord(text[0]), top),)
 
 
 @dataclass

@@ -9,9 +9,11 @@ import numpy as np
 
 from lmnb.engine.context import Logits
 from lmnb.engine.events import Delta, FinishReason
+from lmnb.engine.masks import Allowed
 from lmnb.engine.sampling import logprob
 from lmnb.engine.sequence import Sequence
 from lmnb.engine.vocab import Vocab
+from lmnb.errors import InvalidRequest
 
 
 class Completion:
@@ -30,26 +32,30 @@ class Completion:
 
         Raises LmnbError where the logits, or the grammar, leave nothing to choose from.
         """
-        request = sequence.request
+        request, rules = sequence.request, sequence.request.rules
         if not sequence.may_end:
             row[self.vocab.end_tokens] = -np.inf
+        if sequence.too_short:
+            row[list(rules.stop)] = -np.inf
         start = perf_counter()
         token = self._choose(sequence, row)
         self.seconds += perf_counter() - start
         self.tokens += 1
-        ended = self.vocab.is_end(token)
+        asked = token in rules.stop
+        ended = asked or self.vocab.is_end(token)
+        silent = ended and not (asked and rules.keep_stop)
         chance = None
-        if request.logprobs is not None and (request.score_prompt or not ended):
+        if request.logprobs is not None and (request.score_prompt or rules.ids or not silent):
             chance = logprob(row, token, request.logprobs, self.vocab)
         sequence.append(token)
         if sequence.thinking is not None:
             sequence.thinking.saw(token)
-        if chance is not None and ended:
+        if chance is not None and silent:
             # Who scores prompts counts tokens: each has its score, the end too, which has no text.
             sequence.text.push(b"", msgspec.structs.replace(chance, bytes=b""))
         delta = None
-        if not ended:
-            shown = token in sequence.visible
+        if not silent:
+            shown = ended or token in sequence.visible
             data = self.vocab.render(token, special=True) if shown else self.vocab.piece(token)
             delta = sequence.delta(data, chance)
         return delta, self._end(sequence, ended)
@@ -59,9 +65,9 @@ class Completion:
         guide = sequence.guide
         due = sequence.thinking.due if sequence.thinking is not None else None
         if guide is None:
-            return sequence.sampler.sample(row, due)
+            return sequence.sampler.sample(row, sequence.allowed if due is None else due)
         while True:
-            allowed = guide.allowed()
+            allowed = _common(guide.allowed(), sequence.allowed)
             if due is not None and (allowed is None or np.isin(due, allowed).all()):
                 allowed, due = due, None
             token = sequence.sampler.sample(row, allowed)
@@ -80,3 +86,15 @@ class Completion:
         if sequence.length >= self.length:
             return "context"
         return None
+
+
+def _common(grammar: Allowed | None, caller: Allowed | None) -> Allowed | None:
+    """Tokens that both allow; None stands for all. Raises InvalidRequest where there are none."""
+    if grammar is None or caller is None:
+        return caller if grammar is None else grammar
+    both = np.intersect1d(grammar, caller, assume_unique=True)
+    if not len(both):
+        raise InvalidRequest(
+            "The grammar goes on with none of the allowed tokens.", param="allowed_token_ids"
+        )
+    return both

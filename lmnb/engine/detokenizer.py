@@ -13,11 +13,12 @@ class Detokenizer:
 
     `push` takes a token's bytes and returns the text that may be shown now. A character split
     over tokens waits for its last byte; text that could be the beginning of a stop string waits
-    until it is or is not. `stopped` names the stop string that was met.
+    until it is or is not. `stopped` names the stop string that was met; `keep`: it is shown.
     """
 
-    def __init__(self, stop: tuple[str, ...] = ()) -> None:
+    def __init__(self, stop: tuple[str, ...] = (), *, keep: bool = False) -> None:
         self.stop = tuple(s for s in stop if s)
+        self._keep = keep
         self.stopped: str | None = None
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
@@ -26,12 +27,13 @@ class Detokenizer:
         self._first = {s[0] for s in self.stop}
         self._longest = max(map(len, self.stop), default=0)
 
-    def push(self, data: bytes, logprob: TokenLogprob | None = None) -> str:
+    def push(self, data: bytes, logprob: TokenLogprob | None = None, *, stops: bool = True) -> str:
+        """`stops`: whether stop strings count yet."""
         text = self._decoder.decode(data)
         if logprob is not None:
             start = self._shown + len(self._held)
             self._logprobs.append((start, logprob))
-        if not self.stop:
+        if not self.stop or not (stops or self._held):
             self._shown += len(text)
             return text
         return self._release(text)
@@ -57,7 +59,7 @@ class Detokenizer:
         found = [(i, s) for s in self.stop if (i := self._held.find(s)) >= 0]
         if found:
             at, self.stopped = min(found, key=lambda hit: (hit[0], -len(hit[1])))
-            shown, self._held = self._held[:at], ""
+            shown, self._held = self._held[: at + self._keep * len(self.stopped)], ""
         else:
             at = len(self._held) - self._partial()
             shown, self._held = self._held[:at], self._held[at:]

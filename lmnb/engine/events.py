@@ -41,6 +41,8 @@ class Accepted(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
     id: int
     prompt_tokens: int
+    ids: tuple[int, ...] = ()
+    """Those tokens, where they were asked for. A picture's are negative."""
 
 
 class Prefill(msgspec.Struct, frozen=True, tag=True, array_like=True):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lmnb.engine.options import EngineRequest, LoadOptions, Sampling
 from lmnb.errors import InvalidImage, InvalidRequest
+
+if TYPE_CHECKING:
+    from lmnb.engine.vocab import Vocab
 
 MAX_SLOTS = 64
 MAX_IMAGES = 64
@@ -87,6 +90,27 @@ def check_request(request: EngineRequest) -> None:
         raise InvalidImage(f"A prompt holds at most {MAX_IMAGES} pictures.")
     if len(request.stop) > 64 or any(len(s) > 4096 for s in request.stop):
         raise InvalidRequest("'stop' holds at most 64 strings of 4096 characters.", param="stop")
+
+
+def check_tokens(request: EngineRequest, vocab: Vocab) -> None:
+    """Raises InvalidRequest, naming the field."""
+    rules = request.rules
+    named = {
+        "logit_bias": [token for token, _ in request.sampling.logit_bias],
+        "stop_token_ids": rules.stop,
+        "allowed_token_ids": rules.allowed,
+    }
+    for name, tokens in named.items():
+        if tokens and not 0 <= min(tokens) <= max(tokens) < vocab.size:
+            raise InvalidRequest(
+                f"'{name}' names a token outside 0 to {vocab.size - 1}.", param=name
+            )
+    going_on = any(not vocab.is_end(token) and token not in rules.stop for token in rules.allowed)
+    if rules.allowed and not going_on and (rules.least or request.ignore_eos):
+        raise InvalidRequest(
+            "'allowed_token_ids' has only tokens that end an answer, which must not end yet.",
+            param="allowed_token_ids",
+        )
 
 
 def check_sampling(sampling: Sampling) -> None:

@@ -138,6 +138,23 @@ class ThinkingLimit(msgspec.Struct, frozen=True, kw_only=True):
     closing: str
 
 
+class TokenRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller says of an answer's tokens, beside how they are sampled."""
+
+    least: int = 0
+    """Before so many, only a grammar ends the answer."""
+    stop: tuple[int, ...] = ()
+    """They end it as the model's own end does."""
+    keep_stop: bool = False
+    """The stop string or stop token that was met is the end of the text."""
+    allowed: tuple[int, ...] = ()
+    """No others may come. Empty: all may."""
+    controls: bool = False
+    """Control tokens show as text."""
+    ids: bool = False
+    """`Accepted` holds the prompt's ids, and the model's end is among the log-probabilities."""
+
+
 class EngineRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One sequence to compute."""
 
@@ -157,6 +174,7 @@ class EngineRequest(msgspec.Struct, frozen=True, kw_only=True):
     suffix: str = ""
     """Fill in what stands between the prompt and this, if the model was taught to."""
     ignore_eos: bool = False
+    rules: TokenRules = TokenRules()
     constraint: Constraint | None = None
     thinking: ThinkingLimit | None = None
     """None: as long as the model likes."""

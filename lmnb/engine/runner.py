@@ -25,7 +25,7 @@ from lmnb.engine.eyes import Eyes
 from lmnb.engine.facts import read_facts
 from lmnb.engine.glance import Looked
 from lmnb.engine.grammars import Grammars
-from lmnb.engine.limits import check_request
+from lmnb.engine.limits import check_request, check_tokens
 from lmnb.engine.log import EngineLog
 from lmnb.engine.model import Model
 from lmnb.engine.options import Constraint, EmbedRequest, EngineRequest, LoadOptions, RerankRequest
@@ -118,6 +118,8 @@ class Runner:
             return [_failed(id, error)]
         sampler.observe(tokens)
         visible = self.model.vocab.controls(request.visible)
+        if request.rules.controls:
+            visible |= self.model.vocab.control_tokens
         sequence = Sequence(id, tokens, request, sampler, visible, glances=glances)
         if request.score_prompt:
             sequence.scores = PromptScores(tokens, request.logprobs or 0, self.model.vocab)
@@ -127,8 +129,7 @@ class Runner:
             compiled = self.grammars.compile(request.constraint)
             self._preparing[id] = sequence, request.constraint, compiled
             return []
-        self.scheduler.add(sequence)
-        return [Accepted(id, len(tokens))]
+        return [self._accept(sequence)]
 
     def step(self) -> list[SequenceEvent]:
         """Compute once; what happened, in order."""
@@ -180,8 +181,12 @@ class Runner:
         except LmnbError as error:
             sequence.sampler.close()
             return _failed(id, error)
+        return self._accept(sequence)
+
+    def _accept(self, sequence: Sequence) -> SequenceEvent:
         self.scheduler.add(sequence)
-        return Accepted(id, sequence.prompt_length)
+        ids = sequence.tokens.tolist() if sequence.request.rules.ids else ()
+        return Accepted(sequence.id, sequence.prompt_length, tuple(ids))
 
     def _seen(
         self, id: int, request: EngineRequest, looking: Future[list[Looked]]
@@ -205,11 +210,7 @@ class Runner:
                 f"its queue holds {self.options.queue_limit}."
             )
         check_request(request)
-        size = self.model.vocab.size
-        if any(not 0 <= token < size for token, _ in request.sampling.logit_bias):
-            raise InvalidRequest(
-                f"'logit_bias' names a token outside 0 to {size - 1}.", param="logit_bias"
-            )
+        check_tokens(request, self.model.vocab)
 
     def _open_projector(self, log: EngineLog, threads: int) -> Projector | None:
         if not self.options.projector:

@@ -49,12 +49,15 @@ class Sequence:
         """Positions that the pictures in the prompt do not take up."""
         self.scores: PromptScores | None = None
         self.thinking: Thinking | None = None
+        allowed = request.rules.allowed
+        self.allowed = np.unique(np.array(allowed, np.intp)) if allowed else None
+        """The only tokens that may come. None: all."""
         self.prompt_length = len(tokens)
         self.length = len(tokens)
         self.computed = 0
         self.cached = 0
         self.lane: int | None = None
-        self.text = Detokenizer(request.stop)
+        self.text = Detokenizer(request.stop, keep=request.rules.keep_stop)
         self.submitted = perf_counter()
         self.started = 0.0
         self.first_token = 0.0
@@ -101,9 +104,19 @@ class Sequence:
     @property
     def may_end(self) -> bool:
         """Whether the model's own end counts. Where a grammar holds, that is the grammar's."""
-        if self.guide is None or (self.guide.state == "free" and self.guide.may_end):
-            return not self.request.ignore_eos
-        return self.guide.may_end
+        if self.guide is not None and not self._free:
+            return self.guide.may_end
+        return not (self.request.ignore_eos or self.too_short)
+
+    @property
+    def too_short(self) -> bool:
+        """Whether nothing may end it yet, as its caller wished."""
+        return self._free and self.completion_length < self.request.rules.least
+
+    @property
+    def _free(self) -> bool:
+        """Whether no grammar holds it."""
+        return self.guide is None or (self.guide.state == "free" and self.guide.may_end)
 
     def append(self, token: int) -> None:
         if self.length == len(self._tokens):
@@ -115,7 +128,7 @@ class Sequence:
 
     def delta(self, data: bytes, logprob: TokenLogprob | None) -> Delta | None:
         """Take a sampled token's bytes; what may be shown for it, if anything."""
-        text = self.text.push(data, logprob)
+        text = self.text.push(data, logprob, stops=not self.too_short)
         logprobs = self.text.logprobs() if self.request.logprobs is not None else ()
         return Delta(self.id, text, self.completion_length, logprobs) if text or logprobs else None
 

@@ -54,7 +54,10 @@ class Generation:
     ) -> None:
         self.model = model.id
         self.loaded = model
-        self.prompt_tokens = 0
+        self.prompt_tokens = self.completion_tokens = 0
+        """So far."""
+        self.prompt_ids: tuple[int, ...] = ()
+        """Where they were asked for."""
         self._stream = stream
         self._events = aiter(stream)
         self._parser = parser
@@ -89,7 +92,7 @@ class Generation:
             self.cancel()
             raise
         assert isinstance(first, Accepted)
-        self.prompt_tokens = first.prompt_tokens
+        self.prompt_tokens, self.prompt_ids = first.prompt_tokens, first.ids
 
     def cancel(self) -> None:
         """Stop within one engine step. May be called twice, and after the end."""
@@ -108,6 +111,7 @@ class Generation:
         self._meter.computing()
         match event:
             case Delta(_, text, tokens, logprobs):
+                self.completion_tokens = tokens
                 self._say(text, tokens, logprobs)
             case Prefill(_, done, total, cached):
                 self._pending.append(Progress(done, total, cached))
@@ -270,10 +274,11 @@ class Generations:
             max_tokens=request.max_tokens,
             stop=stop,
             visible=visible,
-            logprobs=request.logprobs,
+            logprobs=0 if request.logprobs is None and request.rules.ids else request.logprobs,
             score_prompt=request.score_prompt,
             suffix=request.suffix,
             ignore_eos=request.ignore_eos,
+            rules=request.rules,
             constraint=constraint,
             thinking=thinking,
         )

@@ -9,7 +9,7 @@ from typing import Any
 from lmnb.chat.grammar import ResponseFormat
 from lmnb.chat.message import Message
 from lmnb.chat.tools import AUTO, Tool, ToolChoice
-from lmnb.engine.options import Sampling
+from lmnb.engine.options import Sampling, TokenRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +28,13 @@ class GenerationRequest:
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     logprobs: int | None = None
-    """None: none. n: each token's own and the n best alternatives."""
+    """None: none (but for `rules.ids`). n: each token's own and the n best alternatives."""
     score_prompt: bool = False
     """The prompt's log-probabilities too."""
     suffix: str = ""
     """With `text` or `tokens`: fill in what stands before this."""
     ignore_eos: bool = False
+    rules: TokenRules = field(default_factory=TokenRules)
     thinking_tokens: int | None = None
     """How long a model that thinks may do so, at most. None: as it likes."""
     messages_field: str = "messages"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic_core import from_json
@@ -43,7 +43,8 @@ class MessageWriter:
         self._parts: list[str] = []
         self._open: tuple[str, int] | None = None
 
-    def begin(self, generation: Generation) -> None:
+    def begin(self, generations: Sequence[Generation]) -> None:
+        (generation,) = generations
         self._message = {
             "id": f"msg_{secrets.token_hex(12)}",
             "type": "message",

@@ -24,8 +24,8 @@ log = logging.getLogger("lmnb.api")
 class Dialect(Protocol):
     """How one route writes what happens. `index` is the number of the choice."""
 
-    def begin(self, generation: Generation) -> None:
-        """The (first) generation is accepted: what answers and the length of the prompt are known."""
+    def begin(self, generations: Sequence[Generation]) -> None:
+        """All are accepted: what answers and the lengths of the prompts are known."""
 
     def opening(self, index: int) -> bytes:
         """The first events of a choice."""
@@ -87,7 +87,7 @@ async def _start(
 
 
 async def _collect(generations: Sequence[Generation], dialect: Dialect) -> None:
-    dialect.begin(generations[0])
+    dialect.begin(generations)
     for index, generation in enumerate(generations):
         async for event in generation:
             dialect.collect(index, event)
@@ -111,7 +111,7 @@ async def _stream(
             async for done in starting.steps(handler.services.patience):
                 events.comment(f"loading model {done:.0%}")
             generations = await starting.result()
-            dialect.begin(generations[0])
+            dialect.begin(generations)
             if len(generations) == 1:
                 await write(0, generations[0])
             else:

@@ -37,12 +37,8 @@ class ChatWriter(ChoicesWriter):
     end: ClassVar[dict[str, Any]] = {"delta": {}}
 
     def __init__(self, request: ChatRequest, figures: Figures) -> None:
-        super().__init__(
-            request.n,
-            logprobs=request.logprobs,
-            include_usage=request.stream_options.include_usage,
-            figures=figures,
-        )
+        super().__init__(request.n, request, figures)
+        self._shows_reasoning = request.include_reasoning
         self._reasoning: list[list[str]] = [[] for _ in range(request.n)]
         self._calls = [ToolCalls(request.legacy) for _ in range(request.n)]
 
@@ -50,7 +46,7 @@ class ChatWriter(ChoicesWriter):
         return {"delta": {"content": text}}
 
     def logprobs(self, index: int, tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
-        return chat_logprobs(tokens)
+        return chat_logprobs(tokens, self._token_name)
 
     def usage(self) -> Usage:
         return add_usage((0, finished.usage) for finished in self._finished.values())
@@ -60,22 +56,32 @@ class ChatWriter(ChoicesWriter):
         return self._calls[index].finish_reason if reason == "tool_calls" else reason
 
     def opening(self, index: int) -> bytes:
-        return self.write(index, {"delta": {"role": "assistant", "content": ""}})
+        first = self._prompt_ids() if index == 0 else {}
+        return self.write(index, {"delta": {"role": "assistant", "content": ""}}, **first)
 
     def chunk(self, index: int, event: GenerationEvent) -> bytes:
         if type(event) is ReasoningDelta:
-            return self.write(index, {"delta": _reasoning(event.text)}) if event.text else b""
+            shown = event.text if self._shows_reasoning else ""
+            if not shown and not (self._wants_ids and event.logprobs):
+                return b""
+            return self.tokens(index, {"delta": _reasoning(shown) if shown else {}}, event)
         if type(event) is ToolCallDelta:
             return self.write(index, {"delta": self._calls[index].delta(event)})
         return super().chunk(index, event)
 
     def collect(self, index: int, event: GenerationEvent) -> None:
-        if isinstance(event, ReasoningDelta):
+        if isinstance(event, ReasoningDelta) and self._shows_reasoning:
             self._reasoning[index].append(event.text)
-        elif isinstance(event, ToolCallDelta):
+        if isinstance(event, ToolCallDelta):
             self._calls[index].collect(event)
         else:
             super().collect(index, event)
+
+    def whole(self) -> dict[str, Any]:
+        return {**super().whole(), **self._prompt_ids()}
+
+    def _prompt_ids(self) -> dict[str, Any]:
+        return {"prompt_token_ids": self._generations[0].prompt_ids} if self._wants_ids else {}
 
     def choices(self) -> list[dict[str, Any]]:
         return [self._choice(index) for index in range(len(self._text))]
@@ -93,8 +99,9 @@ class ChatWriter(ChoicesWriter):
         return {
             "index": index,
             "message": message,
-            "logprobs": chat_logprobs(self._tokens[index]) if self._wants_logprobs else None,
+            "logprobs": self.logprobs(index, self._tokens[index]) if self._wants_logprobs else None,
             "finish_reason": self.reason(index),
+            **self.ids(self._thoughts[index] + self._tokens[index]),
         }
 
 

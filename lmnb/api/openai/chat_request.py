@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from pydantic import AliasChoices, BeforeValidator, Field, model_validator
@@ -11,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from lmnb.api.body import Body, Integer
 from lmnb.api.image import ImageAddress
 from lmnb.api.openai.content import content_parts
+from lmnb.api.openai.dialects import TokenIdFields
 from lmnb.api.openai.response_format import FormatFields
 from lmnb.api.openai.sampling import (
     INT32,
@@ -129,8 +131,15 @@ class ChatMessage(Body):
         )
 
 
-class ChatRequest(GenerationFields, ToolFields, FormatFields):
+class ChatRequest(GenerationFields, TokenIdFields, ToolFields, FormatFields):
     """The body."""
+
+    refused: ClassVar[Mapping[str, str]] = {
+        **TokenIdFields.refused,
+        "chat_template": "a chat template of the request's own",
+        "documents": "a list of documents beside the messages",
+        "echo": "the echo of a conversation",
+    }
 
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
     max_tokens: Annotated[Integer, Field(ge=NO_LIMIT, le=INT64)] | None = None
@@ -155,6 +164,8 @@ class ChatRequest(GenerationFields, ToolFields, FormatFields):
     continue_final_message: bool | None = None
     """vLLM's two words on whether an answer that the client began is carried on. None: it is, as
     llama-server does."""
+    include_reasoning: bool = True
+    """vLLM's: whether the thinking is a part of the answer."""
 
     @model_validator(mode="after")
     def _can_be_done(self) -> ChatRequest:
@@ -204,6 +215,7 @@ class ChatRequest(GenerationFields, ToolFields, FormatFields):
                 add_generation_prompt=self.add_generation_prompt is not False,
                 continue_final=self._continues(messages[-1]),
                 ignore_eos=self.ignore_eos,
+                rules=self.rules(),
                 response_format=self.wanted_format(),
                 tools=tools,
                 tool_choice=choice_of_tools,
@@ -216,6 +228,10 @@ class ChatRequest(GenerationFields, ToolFields, FormatFields):
         if self.continue_final_message is not None:
             return self.continue_final_message
         return _is_begun(last) and not self.add_generation_prompt
+
+    @property
+    def wants_logprobs(self) -> bool:
+        return self.logprobs
 
     def _template_kwargs(self) -> dict[str, Any]:
         return {**thinking_variables(self.reasoning_effort), **self.chat_template_kwargs}

@@ -10,12 +10,14 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from lmnb.api.openai.chat_request import ChatRequest
+from lmnb.api.openai.completion_request import CompletionRequest
 from lmnb.api.openai.fingerprint import fingerprint
-from lmnb.api.openai.usage import Figures, usage_json
+from lmnb.api.openai.usage import Figures, token_number, token_text, usage_json
 from lmnb.api.sse import DONE
 from lmnb.api.sse import event as sse
 from lmnb.engine.events import TokenLogprob
-from lmnb.service.events import Finished, GenerationEvent, TextDelta, Usage
+from lmnb.service.events import Finished, GenerationEvent, ReasoningDelta, TextDelta, Usage
 from lmnb.service.generation import Generation
 
 __all__ = ["ChoicesWriter"]
@@ -36,13 +38,18 @@ class ChoicesWriter(ABC):
     """What the last chunk of a choice says."""
 
     def __init__(
-        self, count: int, *, logprobs: bool, include_usage: bool, figures: Figures
+        self, count: int, request: ChatRequest | CompletionRequest, figures: Figures
     ) -> None:
-        self._wants_logprobs = logprobs
-        self._include_usage = include_usage
+        self._wants_logprobs = request.wants_logprobs
+        self._wants_ids = request.return_token_ids
+        self._include_usage = request.stream_options.include_usage
+        self._counts = self._include_usage and request.stream_options.continuous_usage_stats
+        self._token_name = token_number if request.return_tokens_as_token_ids else token_text
         self._figures = figures
+        self._generations: Sequence[Generation] = ()
         self._text: list[list[str]] = [[] for _ in range(count)]
         self._tokens: list[list[TokenLogprob]] = [[] for _ in range(count)]
+        self._thoughts: list[list[TokenLogprob]] = [[] for _ in range(count)]
         self._finished: dict[int, Finished] = {}
         self._head: Json = {}
         self._frames: list[tuple[bytes, bytes]] = []
@@ -68,7 +75,8 @@ class ChoicesWriter(ABC):
         reason = self._finished[index].reason
         return FINISH.get(reason, reason)
 
-    def begin(self, generation: Generation) -> None:
+    def begin(self, generations: Sequence[Generation]) -> None:
+        self._generations, generation = generations, generations[0]
         self._model = generation.loaded
         self._head = {
             "id": f"{self.prefix}-{secrets.token_hex(12)}",
@@ -90,9 +98,8 @@ class ChoicesWriter(ABC):
 
     def chunk(self, index: int, event: GenerationEvent) -> bytes:
         if type(event) is TextDelta:
-            if event.logprobs and self._wants_logprobs:
-                logprobs = self.logprobs(index, event.logprobs)
-                return self.write(index, self.said(event.text), logprobs=logprobs)
+            if self._counts or (event.logprobs and (self._wants_logprobs or self._wants_ids)):
+                return self.tokens(index, self.said(event.text), event)
             if not event.text:
                 return b""
             before, after = self._frames[index]
@@ -102,6 +109,17 @@ class ChoicesWriter(ABC):
             figures = self._figures(self._model, event)
             return self.write(index, self.end, reason=self.reason(index), **figures)
         return b""
+
+    def tokens(self, index: int, said: Json, event: TextDelta | ReasoningDelta) -> bytes:
+        """A chunk that says more of its tokens than their text."""
+        logprobs = None
+        if event.logprobs and self._wants_logprobs and type(event) is TextDelta:
+            logprobs = self.logprobs(index, event.logprobs)
+        return self.write(index, {**said, **self.ids(event.logprobs)}, logprobs=logprobs)
+
+    def ids(self, tokens: Sequence[TokenLogprob]) -> Json:
+        """Of these tokens, if they were asked for."""
+        return {"token_ids": [one.token for one in tokens]} if self._wants_ids else {}
 
     def closing(self) -> bytes:
         if not self._include_usage:
@@ -121,13 +139,24 @@ class ChoicesWriter(ABC):
         choice = {"index": index, **said, "logprobs": logprobs, "finish_reason": reason}
         chunk = {**self._head, "object": self.chunk_object, "choices": [choice]}
         if self._include_usage:
-            chunk["usage"] = None
+            chunk["usage"] = self._so_far(index) if self._counts else None
         return sse({**chunk, **figures})
+
+    def _so_far(self, index: int) -> Json:
+        generation = self._generations[index]
+        prompt, completion = generation.prompt_tokens, generation.completion_tokens
+        return {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+        }
 
     # -- whole
 
     def collect(self, index: int, event: GenerationEvent) -> None:
-        if isinstance(event, TextDelta):
+        if isinstance(event, ReasoningDelta):
+            self._thoughts[index].extend(event.logprobs)
+        elif isinstance(event, TextDelta):
             self._text[index].append(event.text)
             self._tokens[index].extend(event.logprobs)
         elif isinstance(event, Finished):

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.body import Integer
+from lmnb.api.openai.dialects import TokenIdFields
 from lmnb.api.openai.response_format import FormatFields
 from lmnb.api.openai.sampling import (
     INT32,
@@ -52,7 +53,7 @@ def _prompts(value: Any) -> Any:
     )
 
 
-class CompletionRequest(GenerationFields, FormatFields):
+class CompletionRequest(GenerationFields, TokenIdFields, FormatFields):
     """The body."""
 
     prompt: Annotated[tuple[Any, ...], BeforeValidator(_prompts, json_schema_input_type=OneOrMore)]
@@ -78,8 +79,12 @@ class CompletionRequest(GenerationFields, FormatFields):
         return self.n if self.best_of is None else self.best_of
 
     @property
+    def wants_logprobs(self) -> bool:
+        return self.logprobs is not None
+
+    @property
     def scores_prompt(self) -> bool:
-        return self.echo and self.logprobs is not None
+        return self.echo and self.wants_logprobs
 
     def choices(self) -> list[GenerationRequest]:
         """One request for each prompt and each of its candidates, in order."""
@@ -96,6 +101,7 @@ class CompletionRequest(GenerationFields, FormatFields):
                 score_prompt=self.scores_prompt,
                 suffix=self.suffix,
                 ignore_eos=self.ignore_eos,
+                rules=self.rules(),
                 response_format=self.wanted_format(),
                 ttl=self.ttl,
             )

@@ -49,15 +49,10 @@ class CompletionWriter(ChoicesWriter):
         self._candidates = request.candidates
         self._scores_prompt = request.scores_prompt
         self._echoed = [text for text in echoed for _ in range(self._candidates)]
-        super().__init__(
-            len(self._echoed),
-            logprobs=request.logprobs is not None,
-            include_usage=request.stream_options.include_usage,
-            figures=figures,
-        )
+        super().__init__(len(self._echoed), request, figures)
         self._given = [prompt for prompt in request.prompt for _ in range(self._candidates)]
         self._prompts: dict[int, tuple[TokenLogprob, ...]] = {}
-        self._logprobs = [LegacyLogprobs() for _ in self._echoed]
+        self._logprobs = [LegacyLogprobs(self._token_name) for _ in self._echoed]
 
     def said(self, text: str) -> dict[str, Any]:
         return {"text": text}
@@ -69,8 +64,9 @@ class CompletionWriter(ChoicesWriter):
         return add_usage((i // self._candidates, one.usage) for i, one in self._finished.items())
 
     def opening(self, index: int) -> bytes:
-        text = self._echoed[index]
-        return self.write(index, self.said(text)) if text and not self._scores_prompt else b""
+        text = "" if self._scores_prompt else self._echoed[index]
+        said = {**self.said(text), **self._prompt_ids(index)}
+        return self.write(index, said) if text or self._wants_ids else b""
 
     def chunk(self, index: int, event: GenerationEvent) -> bytes:
         if type(event) is PromptScored:
@@ -104,7 +100,13 @@ class CompletionWriter(ChoicesWriter):
             "index": number,
             "logprobs": self._arrays(index) if self._wants_logprobs else None,
             "finish_reason": self.reason(index),
+            **self.ids(self._tokens[index]),
+            **self._prompt_ids(index),
         }
+
+    def _prompt_ids(self, index: int) -> dict[str, Any]:
+        ids = self._generations[index].prompt_ids
+        return {"prompt_token_ids": ids} if self._wants_ids else {}
 
     def _arrays(self, index: int) -> dict[str, Any]:
         prompt = self._prompt_arrays(index, self._prompts.get(index, ()))

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from lmnb.api.openai.usage import IMPOSSIBLE
+from lmnb.api.openai.usage import IMPOSSIBLE, TokenName, token_text
 from lmnb.engine.events import Alternative, TokenLogprob
 
 __all__ = ["LegacyLogprobs", "mean_logprob"]
@@ -17,7 +17,8 @@ __all__ = ["LegacyLogprobs", "mean_logprob"]
 class LegacyLogprobs:
     """`text_offset` counts characters from the beginning of the choice's text, over all its parts."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: TokenName = token_text) -> None:
+        self._name = name
         self._offset = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
@@ -34,22 +35,21 @@ class LegacyLogprobs:
             offsets.append(self._offset)
             self._offset += len(self._decoder.decode(token.bytes))
         return {
-            "tokens": [_text(token) for token in tokens],
+            "tokens": [self._name(token) for token in tokens],
             "token_logprobs": [_chance(token) for token in tokens],
-            "top_logprobs": [_best(token) for token in tokens],
+            "top_logprobs": [self._best(token) for token in tokens],
             "text_offset": offsets,
         }
+
+    def _best(self, token: TokenLogprob) -> dict[str, float]:
+        """The best alternatives and, as OpenAI has it, the token itself. None were asked for: none."""
+        best = {self._name(other): _chance(other) for other in reversed(token.top)}
+        return {**({self._name(token): _chance(token)} if best else {}), **best}
 
 
 def mean_logprob(tokens: Sequence[TokenLogprob]) -> float:
     """What `best_of` compares."""
     return sum(map(_chance, tokens)) / len(tokens) if tokens else IMPOSSIBLE
-
-
-def _best(token: TokenLogprob) -> dict[str, float]:
-    """The best alternatives and, as OpenAI has it, the token itself. None were asked for: none."""
-    best = {_text(other): _chance(other) for other in reversed(token.top)}
-    return {**({_text(token): _chance(token)} if best else {}), **best}
 
 
 def _aligned(tokens: Sequence[TokenLogprob], text: str) -> Sequence[TokenLogprob]:
@@ -66,7 +66,3 @@ def _aligned(tokens: Sequence[TokenLogprob], text: str) -> Sequence[TokenLogprob
 
 def _chance(token: TokenLogprob | Alternative) -> float:
     return max(token.logprob, IMPOSSIBLE)
-
-
-def _text(token: TokenLogprob | Alternative) -> str:
-    return token.bytes.decode("utf-8", "replace")

@@ -78,11 +78,14 @@ class StructuredOutputs(Body):
     choice: list[str] | None = None
     grammar: str | None = None
     structural_tag: Any = None
+    whitespace_pattern: Any = None
 
     @model_validator(mode="after")
     def _is_known(self) -> StructuredOutputs:
         if self.structural_tag is not None:
             raise unsupported("a structural tag", "structural_tag")
+        if self.whitespace_pattern is not None:
+            raise unsupported("a pattern for white space", "whitespace_pattern")
         return self
 
 
@@ -98,6 +101,9 @@ class FormatFields(Body):
     grammar: str | None = None
     """GBNF."""
     json_schema: Schema | None = None
+    regex: str | None = None
+    ebnf: str | None = None
+    """SGLang's two, beside `json_schema`."""
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> FormatFields:
@@ -140,4 +146,6 @@ class FormatFields(Body):
         add("gbnf", self.guided_grammar, "guided_grammar")
         add("gbnf", self.grammar, "grammar")
         add("json_schema", self.json_schema, "json_schema")
+        add("regex", self.regex, "regex")
+        add("gbnf", self.ebnf, "ebnf")
         return found

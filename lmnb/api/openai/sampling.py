@@ -63,6 +63,8 @@ Window = Annotated[Integer, Field(ge=-1, le=INT32)]
 
 class StreamOptions(Body):
     include_usage: bool = False
+    continuous_usage_stats: bool = False
+    """vLLM's: with `include_usage`, each chunk says how many tokens its choice has so far."""
 
 
 class SamplingFields(Body):

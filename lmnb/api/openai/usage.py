@@ -12,10 +12,13 @@ from lmnb.service.instances import LoadedModel
 __all__ = [
     "IMPOSSIBLE",
     "Figures",
+    "TokenName",
     "add_usage",
     "chat_logprobs",
     "timings",
     "timings_json",
+    "token_number",
+    "token_text",
     "usage_json",
 ]
 
@@ -84,23 +87,30 @@ def timings_json(finished: Finished) -> dict[str, Any]:
     }
 
 
-def chat_logprobs(tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
+TokenName = Callable[[TokenLogprob | Alternative], str]
+
+
+def token_text(token: TokenLogprob | Alternative) -> str:
+    return token.bytes.decode("utf-8", "replace")
+
+
+def token_number(token: TokenLogprob | Alternative) -> str:
+    """vLLM's name for it, where texts are not told apart."""
+    return f"token_id:{token.token}"
+
+
+def chat_logprobs(tokens: Sequence[TokenLogprob], name: TokenName = token_text) -> dict[str, Any]:
+
+    def one(token: TokenLogprob | Alternative) -> dict[str, Any]:
+        return {
+            "token": name(token),
+            "logprob": max(token.logprob, IMPOSSIBLE),
+            "bytes": list(token.bytes),
+        }
+
     return {
         "content": [
-            {**_token(token), "top_logprobs": [_token(other) for other in token.top]}
-            for token in tokens
+            {**one(token), "top_logprobs": [one(other) for other in token.top]} for token in tokens
         ],
         "refusal": None,
     }
-
-
-def _token(token: TokenLogprob | Alternative) -> dict[str, Any]:
-    return {
-        "token": _text(token.bytes),
-        "logprob": max(token.logprob, IMPOSSIBLE),
-        "bytes": list(token.bytes),
-    }
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace")

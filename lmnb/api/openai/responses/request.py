@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.body import Body, Integer
+from lmnb.api.openai.dialects import TokenFields
 from lmnb.api.openai.responses.items import InputItem, ItemReference, Items, to_json
 from lmnb.api.openai.responses.text_format import TextOptions
 from lmnb.api.openai.responses.tools import ToolFields
@@ -90,7 +91,7 @@ class ContextFields(Body):
         return [to_json(item, "resp_", n) for n, item in enumerate(self.instructions)]
 
 
-class ResponseRequest(GenerationFields, ToolFields, ContextFields):
+class ResponseRequest(GenerationFields, TokenFields, ToolFields, ContextFields):
     """The body. `stream_options` and the like need nothing from us."""
 
     stream_options: Any = None
@@ -141,6 +142,7 @@ class ResponseRequest(GenerationFields, ToolFields, ContextFields):
             stop=self.stops,
             logprobs=self.top_logprobs if self.wants_logprobs else None,
             ignore_eos=self.ignore_eos,
+            rules=self.rules(),
             response_format=self.text.format.wanted(),
             template_kwargs=self._template_kwargs(),
             tools=self.offered(),
