@@ -44,7 +44,7 @@ def test_models_answer_side_by_side(kernel: Kernel, stub: StubServer) -> None:
     assert ran.status == "ok"
     assert len(ran.outputs) == 1
     html = ran.text("text/html")
-    assert html.count("<section") == 2 and html.count("One | two.\n&lt;b&gt;") == 2
+    assert html.count("<section") == 2 and html.count("<p>One | two.\n&lt;b&gt;</p>") == 2
     head, _, texts, facts = ran.text("text/markdown").splitlines()
     assert (head, texts.count("One \\| two.<br>&lt;b&gt;")) == ("| a | b |", 2)
     assert facts.count("50 tokens/s") == 2
@@ -75,8 +75,19 @@ def test_a_comparison_of_which_one_fails_says_so_in_its_column(
 def test_pictures_in_an_answer_are_links_in_every_form(kernel: Kernel, stub: StubServer) -> None:
     """Whoever shows Markdown would fetch them, and so tell their server what the model knows."""
     stub.answer = ["```\n![a](http://evil.example/)\n<img src=x>"]
-    markdown = kernel.run("%%lms --compare a,b\nhi").text("text/markdown")
-    assert "![" not in markdown and "<img" not in markdown
+    ran = kernel.run("%%lms --compare a,b\nhi")
+    assert "![" not in ran.text("text/markdown") and "<img" not in ran.text("text/markdown")
+    assert "<img" not in ran.text("text/html")
+
+
+def test_columns_show_markdown_and_what_else_was_asked_for(
+    kernel: Kernel, stub: StubServer
+) -> None:
+    stub.answer = ["Use `x`:\n\n```python\nx = 1\n```"]
+    html = kernel.run("%%lms --compare a,b\nhi").text("text/html")
+    assert html.count("<code>x</code>") == html.count("<pre><code>x = 1</code></pre>") == 2
+    html = kernel.run("%%lms --compare a,b --format text\nhi").text("text/html")
+    assert html.count("Use `x`") == 2
 
 
 def test_an_interrupted_comparison_stops_both(kernel: Kernel, stub: StubServer) -> None:

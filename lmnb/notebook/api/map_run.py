@@ -10,6 +10,7 @@ from typing import Any
 
 from lmnb import errors
 from lmnb.errors import LmnbError
+from lmnb.notebook.answering import follow
 from lmnb.notebook.api.cache import AnswerCache
 from lmnb.notebook.api.columns import Columns
 from lmnb.notebook.api.question import Asked
@@ -119,10 +120,7 @@ class MapRun:
         for tries in range(1, TRIES + 1):
             exchange = Exchange(question)
             try:
-                async for event in client.chat(
-                    question.model, question.messages, **question.fields
-                ):
-                    exchange.take(event)
+                await follow(client, exchange)
                 break
             except LmnbError as error:
                 if error.retry_after is None or tries == TRIES or isinstance(error, HOPELESS):

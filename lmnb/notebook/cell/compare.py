@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
 from lmnb.errors import LmnbError
+from lmnb.notebook.answering import follow
 from lmnb.notebook.cell.turn import Interrupted
+from lmnb.notebook.chat import formats
 from lmnb.notebook.chat.exchange import Exchange, Question
 from lmnb.notebook.chat.reply import Reply
 from lmnb.notebook.connection import background
 from lmnb.notebook.connection.async_client import AsyncClient
 from lmnb.notebook.connection.discovery import Connection
 from lmnb.notebook.display.markdown import table
+from lmnb.notebook.display.rendering import pause, to_html
 
 
 class Comparison(dict[str, Reply]):
@@ -23,8 +28,8 @@ class Comparison(dict[str, Reply]):
     def to_html(self) -> str:
         """A column for each model."""
         columns = "".join(
-            f'<section style="min-width:0"><strong>{escape(model)}</strong>'
-            f'<div style="white-space:pre-wrap;overflow-wrap:anywhere">{escape(reply.text)}</div>'
+            f'<section style="min-width:0;overflow:auto;overflow-wrap:anywhere">'
+            f"<strong>{escape(model)}</strong>{_to_html(reply)}"
             f"<sub>{escape(_facts(reply))}</sub></section>"
             for model, reply in self.items()
         )
@@ -67,46 +72,70 @@ def compare(
 
     A model that fails says so in its column; where all fail, the first failure is raised.
     """
-    exchanges = {model: Exchange(question) for model, question in questions.items()}
-    failures = dict[str, LmnbError]()
+    answers = Answers({model: Exchange(question) for model, question in questions.items()})
+    drawn, due = Comparison(), 0.0
 
-    def so_far(reason: str = "…") -> Comparison:
+    def draw() -> None:
+        nonlocal drawn, due
+        if time.monotonic() >= due and (now := answers.so_far()) != drawn:
+            show(now)
+            drawn, due = now, time.monotonic() + pause(sum(map(len, now.values())))
+
+    try:
+        background.run(answers.ask(connection), draw)
+    except KeyboardInterrupt:
+        show(answers.so_far("interrupted"))
+        raise Interrupted("the answers were stopped; what had come is kept") from None
+    result = answers.result()
+    show(result)
+    return result
+
+
+@dataclass
+class Answers:
+    """Those of several models, as far as they have come."""
+
+    exchanges: Mapping[str, Exchange]
+    failures: dict[str, LmnbError] = field(default_factory=dict)
+
+    async def ask(self, connection: Connection) -> None:
+        """All of them, until each has answered or failed."""
+        async with AsyncClient(connection) as client:
+            await asyncio.gather(*(self._ask(client, model) for model in self.exchanges))
+
+    async def _ask(self, client: AsyncClient, model: str) -> None:
+        try:
+            await follow(client, self.exchanges[model])
+        except LmnbError as error:
+            self.failures[model] = error
+
+    def so_far(self, reason: str = "…") -> Comparison:
+        """`reason` stands where an answer has not ended."""
         return Comparison(
             {
                 model: each.reply() if each.reply().finish_reason else each.so_far(reason)
-                for model, each in exchanges.items()
+                for model, each in self.exchanges.items()
             }
         )
 
-    async def follow(client: AsyncClient, model: str, exchange: Exchange) -> None:
-        try:
-            messages, fields = exchange.request()
-            async for event in client.chat(model, messages, **fields):
-                exchange.take(event)
-        except LmnbError as error:
-            failures[model] = error
+    def result(self) -> Comparison:
+        """The answers, and in their place what went wrong. Raises it where nothing went well."""
+        if len(self.failures) == len(self.exchanges):
+            raise next(iter(self.failures.values()))
+        result = self.so_far("failed")
+        for model, exchange in self.exchanges.items():
+            try:
+                if model in self.failures:
+                    raise self.failures[model]
+                result[model] = exchange.result()
+            except LmnbError as error:
+                result[model].notes = (error.message,)
+        return result
 
-    async def follow_all() -> None:
-        async with AsyncClient(connection) as client:
-            await asyncio.gather(*(follow(client, *each) for each in exchanges.items()))
 
-    try:
-        background.run(follow_all(), lambda: show(so_far()))
-    except KeyboardInterrupt:
-        show(so_far("interrupted"))
-        raise Interrupted("the answers were stopped; what had come is kept") from None
-    if len(failures) == len(exchanges):
-        raise next(iter(failures.values()))
-    result = so_far("failed")
-    for model, exchange in exchanges.items():
-        try:
-            if model in failures:
-                raise failures[model]
-            result[model] = exchange.result()
-        except LmnbError as error:
-            result[model].notes = (error.message,)
-    show(result)
-    return result
+def _to_html(reply: Reply) -> str:
+    plain = reply.shown_as == "markdown"
+    return to_html(reply.text if plain else formats.to_markdown(reply.text, reply.shown_as))
 
 
 def _inline(text: str) -> str:

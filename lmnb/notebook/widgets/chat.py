@@ -17,11 +17,12 @@ from lmnb.notebook.chat.exchange import Exchange, Question
 from lmnb.notebook.chat.reply import Reply
 from lmnb.notebook.choice import choose_model, language_models
 from lmnb.notebook.connection.wire import Model, Progress
+from lmnb.notebook.display.rendering import to_html
 from lmnb.notebook.widgets.cells import to_cells
 from lmnb.notebook.widgets.closing import close_parts
+from lmnb.notebook.widgets.code import draw_code
 from lmnb.notebook.widgets.kept import Kept
 from lmnb.notebook.widgets.loop import Loop, loop
-from lmnb.notebook.widgets.rendering import to_html
 from lmnb.notebook.widgets.streaming import stream
 from lmnb.notebook.widgets.tree import Tree, Turn
 
@@ -243,8 +244,8 @@ def view(turn: Turn) -> dict[str, Any]:
         "role": turn.role,
         "name": (reply.model if reply else "") or {"user": "You", "assistant": "Answer"}[turn.role],
         "text": text,
-        "html": to_html(text) if text else "",
-        "thought": to_html(reply.reasoning) if reply and reply.reasoning else "",
+        "html": to_html(text, draw_code) if text else "",
+        "thought": to_html(reply.reasoning, draw_code) if reply and reply.reasoning else "",
         "facts": reply.facts if reply and turn.state != "streaming" else "",
         "images": list(turn.images),
         "state": turn.state,

@@ -13,10 +13,10 @@ from lmnb.notebook.cell.compare import Comparison
 from lmnb.notebook.chat.exchange import Exchange, Question
 from lmnb.notebook.chat.reply import Reply
 from lmnb.notebook.choice import language_models
+from lmnb.notebook.display.rendering import to_html
 from lmnb.notebook.widgets.closing import close_parts
 from lmnb.notebook.widgets.loop import Loop, loop
 from lmnb.notebook.widgets.panel import Panel, quiet
-from lmnb.notebook.widgets.rendering import to_html
 from lmnb.notebook.widgets.streaming import stream
 
 WIDE = {"width": "100%"}
