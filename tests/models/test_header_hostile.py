@@ -125,6 +125,13 @@ def test_strings_far_apart_do_not_have_the_whole_file_read(tmp_path: Path) -> No
     assert time.perf_counter() - started < 2
 
 
+def test_what_llama_cpp_would_map_after_the_last_tensor_has_an_end(tmp_path: Path) -> None:
+    honest = raw.model()
+    assert read_header(sparse(tmp_path / "padded.gguf", honest, 2**20)).tensors
+    with pytest.raises(InvalidGGUF, match="too long: it has 1099511627776 bytes"):
+        read_header(sparse(tmp_path / "long.gguf", honest, 2**40))
+
+
 @pytest.mark.parametrize(
     "metadata",
     [

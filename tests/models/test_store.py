@@ -146,7 +146,7 @@ def test_a_model_with_a_missing_file_is_a_problem(missing: int, named: str, root
     put(root, f"big-0000{3 - missing}-of-00002.gguf")
     models = store(root)
     assert models.list() == []
-    assert named in models.problems()[0].reason
+    assert named in models.look().problems[0].reason
 
 
 def test_what_cannot_be_run_is_not_listed(root: Path) -> None:
@@ -156,7 +156,7 @@ def test_what_cannot_be_run_is_not_listed(root: Path) -> None:
     put(root, ".hidden/m.gguf")
     raw.put(root / "readme.md", b"hello")
     models = store(root)
-    assert (models.list(), models.problems()) == ([], ())
+    assert (models.list(), models.look().problems) == ([], ())
 
 
 def test_broken_files_are_problems_with_reasons(root: Path) -> None:
@@ -167,7 +167,7 @@ def test_broken_files_are_problems_with_reasons(root: Path) -> None:
     (root / "gone.gguf").symlink_to(root / "nowhere")
     models = store(root)
     assert ids(models) == ["good"]
-    reasons = {problem.path.name: problem.reason for problem in models.problems()}
+    reasons = {problem.path.name: problem.reason for problem in models.look().problems}
     assert reasons.keys() == {"cut.gguf", "page.gguf", "gone.gguf"}
     assert "incomplete download" in reasons["cut.gguf"]
     assert "not a GGUF file" in reasons["page.gguf"]
@@ -179,6 +179,17 @@ def test_asking_for_a_broken_file_tells_what_is_wrong_with_it(root: Path) -> Non
     for name in ("cut", "Cut-Q4_0", "cut-q4_0.gguf"):
         with pytest.raises(ModelNotFound, match="incomplete download"):
             store(root).find(name)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, names of files are text")
+def test_a_name_that_is_no_text_hides_no_other_model(root: Path, tmp_path: Path) -> None:
+    put(root, "good.gguf")
+    put(root, os.fsdecode(b"caf\xe9/bad.gguf"))
+    models = ModelStore([root], import_dir=tmp_path, facts=tmp_path / "headers.msgpack")
+    assert ids(models) == ["good"]
+    with pytest.raises(ModelNotFound, match="no UTF-8") as caught:
+        models.find("bad")
+    assert caught.value.message.encode()
 
 
 def test_a_file_is_there_as_soon_as_it_is_there(root: Path) -> None:

@@ -26,6 +26,8 @@ MAX_TENSORS = 1 << 16
 MAX_KEY_BYTES = (1 << 16) - 1
 MAX_TENSOR_NAME_BYTES = 63
 MAX_DIMENSIONS = 4
+MAX_REST = 1 << 26
+"""Bytes after the last tensor. Some files have a few; llama.cpp maps them all into memory."""
 MAX_KEPT_NUMBERS = 1 << 12
 """Longer arrays of numbers are counted only. Kept ones hold one value a layer."""
 
@@ -123,6 +125,8 @@ def _read(reader: Reader) -> Header:
         raise InvalidGGUF(
             f"cut short: it has {reader.size} bytes and its tensors end at {end} (an incomplete download?)"
         )
+    if reader.size - end > MAX_REST:
+        raise InvalidGGUF(f"too long: it has {reader.size} bytes and its tensors end at {end}")
     return Header(version, metadata, tensors, data_offset, reader.size)
 
 

@@ -32,6 +32,8 @@ class Part:
 
 @dataclass(slots=True)
 class Index:
+    """`adapters` and `projectors` are loaded with a model; `problems` says why a file is not used."""
+
     records: list[ModelRecord] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     projectors: list[Part] = field(default_factory=list)
@@ -57,6 +59,9 @@ def take_index(roots: Iterable[Root], facts: Facts) -> Index:
         scan = scan_root(root)
         index.problems += scan.problems
         for found in scan.models:
+            if not all(map(_is_text, found.files)):
+                index.problems.append(Problem(found.files[0], "its path is no UTF-8"))
+                continue
             try:
                 status = [os.stat(file) for file in found.files]
             except OSError as error:
@@ -88,6 +93,15 @@ def take_index(roots: Iterable[Root], facts: Facts) -> Index:
     facts.save()
     index.records = _records(models, index.projectors)
     return index
+
+
+def _is_text(path: Path) -> bool:
+    """Can it be told to anybody? Names of files may be any bytes."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _records(models: Sequence[_Model], projectors: Sequence[Part]) -> list[ModelRecord]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -12,7 +13,7 @@ from lmnb.models.store.duplicates import Duplicate, Hashes, find_duplicates
 from lmnb.models.store.facts import Facts
 from lmnb.models.store.found import Problem
 from lmnb.models.store.importing import Mode, import_files, plan_import
-from lmnb.models.store.index import Index, Part, take_index
+from lmnb.models.store.index import Index, take_index
 from lmnb.models.store.record import ModelRecord
 from lmnb.models.store.removing import Removal, remove_files
 from lmnb.models.store.roots import Root, default_roots
@@ -41,16 +42,13 @@ class ModelStore:
         self._facts = Facts(facts)
         self._hashes = Hashes()
 
+    def look(self) -> Index:
+        """All that lies in the roots: models, what goes with them, and what cannot be used."""
+        return take_index(self.roots, self._facts)
+
     def list(self) -> Records:
-        return self._index().records
-
-    def problems(self) -> tuple[Problem, ...]:
-        """What lies in the roots and cannot be used, with the reason."""
-        return tuple(self._index().problems)
-
-    def adapters(self) -> tuple[Part, ...]:
-        """LoRA adapters: loaded with a model, not by themselves."""
-        return tuple(self._index().adapters)
+        """The models."""
+        return self.look().records
 
     def find(self, name: str) -> ModelRecord:
         """By id, id without publisher, path inside a root, file name, or beginning of the name;
@@ -59,7 +57,7 @@ class ModelStore:
         Raises ModelNotFound, saying what is wrong with the file or what is near; InvalidRequest
         where several would do.
         """
-        index = self._index()
+        index = self.look()
         wanted, records = name.strip().lower(), index.records
         ranks = {record.id: record.rank(wanted) for record in records} if wanted else {}
         best = min((rank for rank in ranks.values() if rank is not None), default=None)
@@ -107,16 +105,14 @@ class ModelStore:
         """Models whose files are on the disk more than once, with the same content."""
         return find_duplicates(self.list(), self._hashes)
 
-    def _index(self) -> Index:
-        return take_index(self.roots, self._facts)
-
 
 def _not_found(name: str, records: Sequence[ModelRecord], problems: Sequence[Problem]) -> str:
     wanted = name.strip().lower()
     for problem in problems:
         file = name_of(PurePosixPath(problem.path.name))
         if wanted in (file.model, problem.path.stem.lower(), problem.path.name.lower()):
-            return f"{problem.path} cannot be used. {problem.reason}"
+            path = os.fsencode(problem.path).decode("utf-8", "replace")
+            return f"{path} cannot be used. {problem.reason}"
     message = f"There is no model {name[:200]!r} here."
     if not records:
         return f"{message} There are no models at all; import a GGUF file, or set LMNB_MODEL_PATH."
