@@ -11,6 +11,7 @@ from lmnb.engine import EngineFactory
 from lmnb.engine.options import LoadOptions
 from lmnb.errors import ModelNotFound, ServiceClosed
 from lmnb.models.identifiers import check_identifier
+from lmnb.models.store.index import Index
 from lmnb.models.store.store import ModelRecord, ModelStore
 from lmnb.service.eviction import MemoryGuard, RoomMaker
 from lmnb.service.idle import IdleWatch
@@ -65,6 +66,10 @@ class ModelManager:
     async def list(self) -> list[ModelRecord]:
         """Every model on this machine's roots. Reads the disk in a thread."""
         return await asyncio.to_thread(self.store.list)
+
+    async def look(self) -> Index:
+        """The same, with what goes with them and what cannot be used."""
+        return await asyncio.to_thread(self.store.look)
 
     async def find(self, name: str) -> ModelRecord:
         """Raises ModelNotFound, InvalidRequest (ambiguous)."""

@@ -14,6 +14,7 @@ import pytest
 
 from lmnb.errors import LoadFailed
 from tests.api.conftest import Api
+from tests.models import raw
 from tests.scripted import Script
 
 LOAD = "/api/v1/models/load"
@@ -52,6 +53,16 @@ async def test_lm_studios_list_shows_what_is_loaded(api: Api) -> None:
     (instance,) = model["loaded_instances"]
     assert instance["config"]["context_length"] == 512
     assert instance["config"]["parallel"] == instance["config"]["slots"] == 2
+
+
+async def test_adapters_are_listed_beside_the_models(api: Api, tmp_path: Path) -> None:
+    adapter = raw.model(metadata=[raw.string("general.type", "adapter")])
+    path = raw.put(tmp_path / "imported" / "style.gguf", adapter)
+    answer = (await api.client.get("/api/v1/models")).json()
+    assert [model["key"] for model in answer["models"]] == [api.model]
+    (found,) = answer["adapters"]
+    assert (found["name"], found["architecture"]) == ("style", "llama")
+    assert (found["path"], found["size_bytes"]) == (str(path), len(adapter))
 
 
 async def test_load_answers_with_its_options_when_asked(api: Api) -> None:

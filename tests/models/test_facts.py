@@ -32,9 +32,9 @@ def test_the_next_server_reads_no_header_again(tmp_path: Path, reads: list[Path]
     raw.put(tmp_path / "root/m-Q4_0.gguf", raw.model())
     raw.put(tmp_path / "root/broken.gguf", b"GGUF")
     first, second = server(tmp_path), server(tmp_path)
-    before = (first.list(), first.problems())
+    before = (first.list(), first.look().problems)
     assert len(reads) == 2
-    assert (second.list(), second.problems()) == before
+    assert (second.list(), second.look().problems) == before
     assert len(reads) == 2
 
 

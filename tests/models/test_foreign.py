@@ -83,7 +83,7 @@ def test_ollama_s_models_are_named_by_their_manifests(home: Path) -> None:
     assert gemma.projector.name == str(eyes["digest"]).replace(":", "-")
     assert models.find("gemma3").id == gemma.id
     assert models.find("Maker/Some-GGUF:Q8_0").quant == "q8_0"
-    assert models.problems() == ()
+    assert models.look().problems == []
 
 
 @pytest.mark.parametrize(
@@ -98,13 +98,13 @@ def test_a_broken_manifest_is_a_problem(home: Path, content: bytes) -> None:
     raw.put(home / ".ollama/models/manifests/registry.ollama.ai/library/m/latest", content)
     models = store(home, "ollama")
     assert models.list() == []
-    assert "cannot be read" in models.problems()[0].reason
+    assert "cannot be read" in models.look().problems[0].reason
 
 
 def test_a_manifest_without_its_blob_is_a_problem(home: Path) -> None:
     layer: dict[str, object] = {"digest": "sha256:" + "0" * 64}
     manifest(home, "registry.ollama.ai/library/m/latest", model=layer)
-    assert len(store(home, "ollama").problems()) == 1
+    assert len(store(home, "ollama").look().problems) == 1
 
 
 def test_llama_cpp_s_flat_names_are_read_as_repositories(home: Path) -> None:

@@ -56,7 +56,7 @@ def test_adapters_are_told_apart(tmp_path: Path) -> None:
     put(tmp_path / "m-Q4_0.gguf")
     adapter = put(tmp_path / "style.gguf", metadata=[raw.string("general.type", "adapter")])
     models = store(tmp_path)
-    assert [part.path for part in models.adapters()] == [adapter]
+    assert [part.path for part in models.look().adapters] == [adapter]
     assert [record.id for record in models.list()] == ["m"]
 
 

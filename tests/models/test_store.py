@@ -156,7 +156,7 @@ def test_what_cannot_be_run_is_not_listed(root: Path) -> None:
     put(root, ".hidden/m.gguf")
     raw.put(root / "readme.md", b"hello")
     models = store(root)
-    assert (models.list(), models.look().problems) == ([], ())
+    assert (models.list(), models.look().problems) == ([], [])
 
 
 def test_broken_files_are_problems_with_reasons(root: Path) -> None:

@@ -102,8 +102,19 @@ class PlannedImport(TypedDict):
     files: list[PlannedFile]
 
 
+class NativeAdapter(TypedDict):
+    """A LoRA: a load may name its `path`. `architecture`: of the models that it is for."""
+
+    name: str
+    architecture: str | None
+    quantization: Quantization
+    size_bytes: int
+    path: str
+
+
 class NativeModelList(TypedDict):
     models: list[NativeModel]
+    adapters: list[NativeAdapter]
 
 
 class ModelLoad(TypedDict):

@@ -14,13 +14,15 @@ import psutil
 from lmnb._version import __version__
 from lmnb.api.services import Services
 from lmnb.errors import LmnbError
+from lmnb.models.gguf.info import ModelInfo
 from lmnb.models.gguf.reasoning import reasoning_options
+from lmnb.models.store.index import Part
 from lmnb.models.store.store import ModelRecord
 from lmnb.service.estimates import Estimates
 from lmnb.service.instances import LoadedModel
 from lmnb.service.manager import ModelManager
 
-__all__ = ["config", "kind", "memory", "model", "status"]
+__all__ = ["adapter", "config", "kind", "memory", "model", "status"]
 
 
 def kind(record: ModelRecord) -> str:
@@ -37,10 +39,7 @@ def model(record: ModelRecord, loaded: Iterable[LoadedModel]) -> dict[str, Any]:
         "publisher": record.name.publisher or "local",
         "key": record.id,
         "display_name": info.name or record.name.model,
-        "quantization": {
-            "name": info.quantization or None,
-            "bits_per_weight": info.nominal_bits,
-        },
+        "quantization": _quantization(info),
         "size_bytes": record.size_bytes,
         "params_string": info.params_string or None,
         "loaded_instances": [
@@ -62,6 +61,21 @@ def model(record: ModelRecord, loaded: Iterable[LoadedModel]) -> dict[str, Any]:
             "description": None,
         }
     return entry
+
+
+def adapter(part: Part) -> dict[str, Any]:
+    """What a load may name in `lora`."""
+    return {
+        "name": part.info.name or part.path.stem,
+        "architecture": part.info.architecture or None,
+        "quantization": _quantization(part.info),
+        "size_bytes": part.size_bytes,
+        "path": str(part.path),
+    }
+
+
+def _quantization(info: ModelInfo) -> dict[str, Any]:
+    return {"name": info.quantization or None, "bits_per_weight": info.nominal_bits}
 
 
 def _details(record: ModelRecord) -> dict[str, Any]:

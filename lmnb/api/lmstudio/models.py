@@ -9,12 +9,17 @@ __all__ = ["ModelsHandler"]
 
 
 class ModelsHandler(ApiHandler):
-    """Everything on disk, with what is loaded of it."""
+    """The models on disk, with what is loaded of them; and the LoRA adapters for them."""
 
     @endpoint
     async def get(self) -> None:
         manager = self.services.manager
-        records, loaded = await manager.list(), manager.loaded()
-        self.reply({"models": [describe.model(record, loaded) for record in records]})
+        here, loaded = await manager.look(), manager.loaded()
+        self.reply(
+            {
+                "models": [describe.model(record, loaded) for record in here.records],
+                "adapters": [describe.adapter(part) for part in here.adapters],
+            }
+        )
 
     head = get
