@@ -47,6 +47,17 @@ def test_a_changed_file_is_read_again(tmp_path: Path, reads: list[Path]) -> None
     assert len(reads) == 2
 
 
+def test_what_is_no_longer_there_is_forgotten(
+    tmp_path: Path, reads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "MOST_KEPT", 2)
+    kept, path = facts.Facts(), raw.put(tmp_path / "m.gguf", raw.model())
+    for time in (0, 1, 2, 2, 0):
+        kept.of([path], ((str(path), 1, time),))
+        kept.save()
+    assert len(reads) == 4
+
+
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\x82\xa6format\xa1x\xa5facts\x90"])
 def test_a_file_of_another_version_or_none_is_not_believed(tmp_path: Path, content: bytes) -> None:
     raw.put(tmp_path / "data/headers.msgpack", content)

@@ -108,6 +108,10 @@ def test_a_guessed_file_type_counts(tmp_path: Path) -> None:
     assert info(tmp_path, [raw.number("general.file_type", 1024 + 15)]).quantization == "Q4_K_M"
 
 
+def test_a_name_has_an_end(tmp_path: Path) -> None:
+    assert info(tmp_path, [raw.string("general.name", "x" * 100_000)]).name == "x" * 256
+
+
 def test_per_layer_head_counts_give_the_largest(tmp_path: Path) -> None:
     counts = raw.array(
         "llama.attention.head_count_kv", raw.U32, 3, b"".join(map(raw.u32, (0, 4, 2)))

@@ -30,6 +30,8 @@ RUNNABLE: tuple[Kind, ...] = ("llm", "embedding", "reranker")
 Pooling = Literal["none", "mean", "cls", "last", "rank"]
 _POOLING: tuple[Pooling, ...] = ("none", "mean", "cls", "last", "rank")
 
+LONGEST_LABEL = 256
+"""Characters of what a model is called: lists show it, and it is kept for every file."""
 _GUESSED = 1024
 """Bit of general.file_type: the quantiser was not told, it guessed."""
 
@@ -121,10 +123,10 @@ def model_info(headers: Sequence[Header]) -> ModelInfo:
     return ModelInfo(
         kind=_kind(facts, bool(tensors)),
         architecture=facts.architecture,
-        name=facts.text("general.name"),
-        organization=facts.text("general.organization"),
-        basename=facts.text("general.basename"),
-        size_label=facts.text("general.size_label"),
+        name=facts.label("name"),
+        organization=facts.label("organization"),
+        basename=facts.label("basename"),
+        size_label=facts.label("size_label"),
         parameters=parameters,
         quantization=_quantization(facts, headers),
         tensor_bytes=sum(tensor.size for tensor in tensors),
@@ -157,11 +159,14 @@ class _Facts:
 
     def __init__(self, header: Header) -> None:
         self.header = header
-        self.architecture = self.text("general.architecture")
+        self.architecture = self.label("architecture")
 
     def text(self, key: str) -> str:
         value = self.header.metadata.get(key)
         return value if isinstance(value, str) else ""
+
+    def label(self, key: str) -> str:
+        return self.text(f"general.{key}")[:LONGEST_LABEL]
 
     def whole(self, key: str) -> int:
         """A number, or the largest of an array that has one for each layer. 0: not given."""

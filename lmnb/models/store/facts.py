@@ -30,7 +30,8 @@ class _File(msgspec.Struct):
 
 
 class Facts:
-    """Of models, by their files. `path`: where they are kept; None: in memory only.
+    """Of models, by their files, the `MOST_KEPT` last asked for. `path`: where they are kept; None: in
+    memory only.
 
     Several servers may use one file: each writes it whole, and what one has not read another reads.
     """
@@ -44,13 +45,12 @@ class Facts:
     def of(self, files: Sequence[Path], stamp: Stamp) -> ModelInfo:
         """Raises InvalidGGUF."""
         with self._lock:
-            facts = self._load()
-            found = facts.pop(stamp, None)
+            found = self._load().pop(stamp, None)
         if found is None:
             found = _read(files)
             self._changed = True
         with self._lock:
-            facts[stamp] = found
+            self._load()[stamp] = found
         if isinstance(found, str):
             raise InvalidGGUF(found)
         return found
@@ -58,10 +58,13 @@ class Facts:
     def save(self) -> None:
         """If there is anything new. Where it cannot be written, headers are read again next time."""
         with self._lock:
-            if not self._changed or self._path is None:
+            if not self._changed:
                 return
             self._changed = False
             rows = list(self._load().items())[-MOST_KEPT:]
+            self._facts = dict(rows)
+        if self._path is None:
+            return
         content = msgspec.msgpack.encode(_File(_FORMAT, rows))
         partial = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
