@@ -8,7 +8,7 @@ import { Downloads } from './downloads';
 import { Health } from './health';
 import { Listener } from './listener';
 import { Models } from './models';
-import { follow } from './notices';
+import { Notices } from './notices';
 import { Observable } from './observable';
 
 /** Notices after which other models are here, or loaded. */
@@ -44,7 +44,14 @@ export class Lmnb {
       this.health.lost.set(error.message);
       void this.health.refresh();
     });
-    void follow(services.events.stream, notice => this._hear(notice));
+    const notices = new Notices(
+      this.connection,
+      notice => this._hear(notice),
+      () => this.refresh()
+    );
+    void notices.follow(services.events.stream);
+    this.health.status.changed.connect((_, status) => notices.see(status));
+    this.health.lost.changed.connect(() => notices.see(null));
   }
 
   /** Ask for everything again: at the start, and after the connection was lost. */
