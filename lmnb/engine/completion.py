@@ -33,6 +33,7 @@ class Completion:
         Raises LmnbError where the logits, or the grammar, leave nothing to choose from.
         """
         request, rules = sequence.request, sequence.request.rules
+        row[self.vocab.suppressed] = -np.inf
         if not sequence.may_end:
             row[self.vocab.end_tokens] = -np.inf
         if sequence.too_short:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 MAX_SLOTS = 64
 MAX_IMAGES = 64
+MAX_STAGES = 32
+MAX_BIASED_TEXTS = 1024
+MAX_BIASED_TEXT = 100
 _LARGE = 1e6
 
 _LOAD_RANGES: dict[str, tuple[float, float]] = {
@@ -50,6 +53,9 @@ _SAMPLING_RANGES: dict[str, tuple[float, float]] = {
     "mirostat": (0, 2),
     "mirostat_tau": (1e-3, 1e3),
     "mirostat_eta": (0, 1e3),
+    "adaptive_target": (-_LARGE, 1),
+    "adaptive_decay": (0, 0.99),
+    "min_keep": (0, 2**31 - 1),
 }
 
 
@@ -116,8 +122,16 @@ def check_tokens(request: EngineRequest, vocab: Vocab) -> None:
 def check_sampling(sampling: Sampling) -> None:
     for name, (low, high) in _SAMPLING_RANGES.items():
         _within(name, getattr(sampling, name), low, high)
-    for _, bias in sampling.logit_bias:
+    if len(sampling.samplers) > MAX_STAGES:
+        raise InvalidRequest(f"'samplers' holds at most {MAX_STAGES} names.", param="samplers")
+    for _, bias in (*sampling.logit_bias, *sampling.text_bias):
         _within("logit_bias", bias, -_LARGE, _LARGE)
+    texts = sampling.text_bias
+    if len(texts) > MAX_BIASED_TEXTS or any(len(text) > MAX_BIASED_TEXT for text, _ in texts):
+        raise InvalidRequest(
+            f"'logit_bias' holds at most {MAX_BIASED_TEXTS} texts of {MAX_BIASED_TEXT} characters.",
+            param="logit_bias",
+        )
     breakers = sampling.dry_sequence_breakers
     if len(breakers) > 64 or any("\0" in b or not 0 < len(b) <= 40 for b in breakers):
         raise InvalidRequest(

@@ -1,9 +1,8 @@
 """How the next token is chosen: llama.cpp's own samplers over the rows of one step.
 
-The chain, its order and its defaults are llama-server's (llama.cpp `common/sampling.cpp`). Two
-shortcuts give the same token for the same seed and cost a fraction:
+Two shortcuts give the same token for the same seed and cost a fraction:
 
-- greedy without penalties is an argmax;
+- where nothing moves the best token or takes it away, temperature 0 is an argmax;
 - when top-k comes before anything that looks at the whole vocabulary, only the tokens that could
   be among the k best are handed to the chain.
 """
@@ -19,6 +18,7 @@ import llama_cpp as lib
 import numpy as np
 from numpy.typing import NDArray
 
+from lmnb.engine.chain import build_chain, penalises, window
 from lmnb.engine.context import Logits
 from lmnb.engine.events import Alternative, TokenLogprob
 from lmnb.engine.options import Sampling
@@ -37,18 +37,23 @@ class Sampler:
         self.seed = (secrets.randbits(32) if options.seed is None else options.seed) & _UINT32
         self._vocab = vocab
         self._stack = contextlib.ExitStack()
-        penalised = _penalises(options) or options.dry_multiplier > 0
-        whole = penalised or bool(options.logit_bias) or options.mirostat > 0
+        penalised = penalises(options) or options.dry_multiplier > 0
+        reordered = options.samplers != Sampling().samplers
+        biased = bool(options.logit_bias or options.text_bias)
+        whole = penalised or biased or options.mirostat > 0 or reordered
         self.history = max(
-            options.repeat_last_n if _penalises(options) else 0,
+            window(options.repeat_last_n, train_context) if penalises(options) else 0,
             _dry_window(options, train_context),
         )
         """How many of the last prompt tokens the chain must see before it starts."""
-        self._greedy = options.temperature <= 0 and not whole
-        self._stateful = penalised or options.mirostat > 0
+        self._greedy = options.temperature <= 0 and not (whole or _may_lose_the_best(options))
+        self._stateful = penalised or options.mirostat > 0 or "adaptive_p" in options.samplers
         sized = 0 < options.top_k <= 1024 and options.top_n_sigma <= 0 and not whole
         self._top = _Shortlist(options.top_k) if sized else None
-        self._chain = None if self._greedy else self._build(options, train_context)
+        self._chain: Any = None
+        if not self._greedy:
+            self._chain = build_chain(options, vocab, self.seed, train_context)
+            self._stack.callback(lib.llama_sampler_free, self._chain)
 
     def close(self) -> None:
         self._stack.close()
@@ -90,76 +95,6 @@ class Sampler:
         if self._stateful:
             lib.llama_sampler_accept(self._chain, token)
         return token
-
-    def _build(self, o: Sampling, train_context: int) -> Any:
-        chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
-        self._stack.callback(lib.llama_sampler_free, chain)
-
-        def add(sampler: Any) -> None:
-            if not sampler:
-                raise EngineError("llama.cpp refused a sampler.")
-            lib.llama_sampler_chain_add(chain, sampler)
-
-        size = self._vocab.size
-        if o.logit_bias:
-            bias = (lib.llama_logit_bias * len(o.logit_bias))(*o.logit_bias)
-            add(lib.llama_sampler_init_logit_bias(size, len(bias), bias))
-        if o.mirostat:
-            add(lib.llama_sampler_init_temp(o.temperature))
-            if o.mirostat == 1:
-                add(
-                    lib.llama_sampler_init_mirostat(
-                        size, self.seed, o.mirostat_tau, o.mirostat_eta, 100
-                    )
-                )
-            else:
-                add(lib.llama_sampler_init_mirostat_v2(self.seed, o.mirostat_tau, o.mirostat_eta))
-            return chain
-        if _penalises(o):
-            add(
-                lib.llama_sampler_init_penalties(
-                    size,
-                    _window(o.repeat_last_n, train_context),
-                    o.repeat_penalty,
-                    o.frequency_penalty,
-                    o.presence_penalty,
-                )
-            )
-        if o.dry_multiplier > 0:
-            breakers = [b.encode() for b in o.dry_sequence_breakers]
-            add(
-                lib.llama_sampler_init_dry(
-                    self._vocab.handle,
-                    o.dry_multiplier,
-                    o.dry_base,
-                    o.dry_allowed_length,
-                    _window(o.dry_penalty_last_n, train_context),
-                    (ctypes.c_char_p * len(breakers))(*breakers),
-                    len(breakers),
-                )
-            )
-        if o.top_n_sigma > 0:
-            add(lib.llama_sampler_init_top_n_sigma(o.top_n_sigma))
-        if o.top_k > 0:
-            add(lib.llama_sampler_init_top_k(o.top_k))
-        if o.typical_p < 1:
-            add(lib.llama_sampler_init_typical(o.typical_p, 0))
-        if o.top_p < 1:
-            add(lib.llama_sampler_init_top_p(o.top_p, 0))
-        if o.min_p > 0:
-            add(lib.llama_sampler_init_min_p(o.min_p, 0))
-        if o.xtc_probability > 0:
-            add(lib.llama_sampler_init_xtc(o.xtc_probability, o.xtc_threshold, 0, self.seed))
-        if o.dynatemp_range > 0:
-            add(
-                lib.llama_sampler_init_temp_ext(
-                    o.temperature, o.dynatemp_range, o.dynatemp_exponent
-                )
-            )
-        else:
-            add(lib.llama_sampler_init_temp(o.temperature))
-        add(lib.llama_sampler_init_dist(self.seed))
-        return chain
 
 
 class _Shortlist:
@@ -211,16 +146,10 @@ def logprob(row: Logits, token: int, top: int, vocab: Vocab) -> TokenLogprob:
     return TokenLogprob(own.bytes, own.logprob, token, tuple(ranked))
 
 
-def _penalises(o: Sampling) -> bool:
-    return o.repeat_last_n != 0 and (
-        o.repeat_penalty != 1 or o.presence_penalty != 0 or o.frequency_penalty != 0
-    )
-
-
-def _window(last_n: int, train_context: int) -> int:
-    """-1 means: the whole context."""
-    return train_context if last_n < 0 else last_n
+def _may_lose_the_best(o: Sampling) -> bool:
+    """Whether temperature 0 can choose another token than the likeliest."""
+    return o.typical_p < 1 or o.xtc_probability > 0 or o.dynatemp_range > 0
 
 
 def _dry_window(o: Sampling, train_context: int) -> int:
-    return _window(o.dry_penalty_last_n, train_context) if o.dry_multiplier > 0 else 0
+    return window(o.dry_penalty_last_n, train_context) if o.dry_multiplier > 0 else 0

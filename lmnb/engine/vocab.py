@@ -118,6 +118,13 @@ class Vocab:
         return np.array([t for t in range(self.size) if self.is_end(t)], np.int32)
 
     @functools.cached_property
+    def suppressed(self) -> Tokens:
+        """Those that the model's file says it must not write."""
+        count = ctypes.c_int32()
+        found = lib.llama_vocab_get_suppress_tokens(self.handle, ctypes.byref(count))
+        return as_tokens(found[: count.value])
+
+    @functools.cached_property
     def longest(self) -> int | None:
         """Bytes of the longest token. None where a token may stand for any number of them: white
         space that is taken together, words that are not known."""

@@ -173,6 +173,24 @@ async def test_every_sampling_field_reaches_the_engine(api: Api) -> None:
     assert request.ignore_eos
 
 
+async def test_tokens_are_biased_as_llama_servers_clients_write_it(api: Api) -> None:
+    pairs = [[5, 1], [6, False], [" so", -2.5], ["no", False]]
+    assert (await api.chat(logit_bias=pairs)).status_code == 200
+    sampling = api.engine.requests[0].sampling
+    assert sampling.logit_bias == ((5, 1.0), (6, -1e6))
+    assert sampling.text_bias == ((" so", -2.5), ("no", -1e6))
+
+
+@pytest.mark.parametrize(
+    "said", ["kpt", ["top_k", "top_p", "temperature"], ["top-k", "nucleus", "temp"]]
+)
+async def test_the_order_of_samplers_can_be_said(api: Api, said: Any) -> None:
+    assert (await api.chat(samplers=said, min_keep=3)).status_code == 200
+    sampling = api.engine.requests[0].sampling
+    assert sampling.samplers == ("top_k", "top_p", "temperature")
+    assert sampling.min_keep == 3
+
+
 async def test_every_kind_of_message_is_understood(api: Api) -> None:
     messages = [
         {"role": "developer", "content": "D"},

@@ -6,6 +6,7 @@ import pytest
 from lmnb.engine.options import Sampling
 from lmnb.engine.sampling import Sampler, logprob
 from lmnb.errors import EngineError
+from tests.synthetic import write_model
 
 from .driver import load, request, run
 
@@ -47,12 +48,65 @@ def test_greedy_is_the_most_likely_token(runner):
         assert Sampler(Sampling(temperature=0), runner.model.vocab, 512).sample(row) == row.argmax()
 
 
+def three_likely(runner):
+    """A row in which tokens 5, 6 and 7 share the probability: 0.6, 0.3 and 0.1."""
+    row = np.full(runner.model.vocab.size, -30, np.float32)
+    row[[5, 6, 7]] = np.log([0.6, 0.3, 0.1])
+    return row
+
+
+def chosen(runner, row, count=40, **options):
+    """What comes of that row, with as many seeds."""
+    samplings = (Sampling(seed=seed, **options) for seed in range(count))
+    return [Sampler(sampling, runner.model.vocab, 512).sample(row) for sampling in samplings]
+
+
+def test_temperature_zero_leaves_the_best_out_where_a_sampler_does(runner):
+    row = three_likely(runner)
+    assert set(chosen(runner, row, temperature=0)) == {5}
+    assert set(chosen(runner, row, temperature=0, xtc_probability=1, xtc_threshold=0.2)) == {6}
+    assert len(set(chosen(runner, row, temperature=0, dynatemp_range=2))) > 1
+    typical = chosen(runner, row, temperature=0, typical_p=0.2)
+    assert set(typical) == {6}, "the one whose surprise is nearest to the expected"
+
+
+def test_samplers_can_be_left_out_and_reordered(runner):
+    row = three_likely(runner)
+    assert set(chosen(runner, row, top_k=1)) == {5}
+    assert set(chosen(runner, row, top_k=1, samplers=("temperature",))) == {5, 6, 7}
+    flattened = {"temperature": 20, "min_p": 0.5}
+    assert set(chosen(runner, row, **flattened)) == {5, 6}
+    late = chosen(runner, row, **flattened, samplers=("top_k", "temperature", "min_p"))
+    assert set(late) == {5, 6, 7}
+
+
+def test_some_tokens_can_be_kept(runner):
+    row = three_likely(runner)
+    assert set(chosen(runner, row, top_p=0.1)) == {5}
+    assert set(chosen(runner, row, top_p=0.1, min_p=0, min_keep=2)) == {5, 6}
+
+
+def test_adaptive_p_looks_for_tokens_of_its_probability(runner):
+    row = three_likely(runner)
+    only = {"temperature": 1, "samplers": ("top_k", "adaptive_p")}
+    assert np.bincount(chosen(runner, row, **only)).argmax() == 5
+    assert np.bincount(chosen(runner, row, **only, adaptive_target=0.1)).argmax() == 7
+
+
+def test_a_text_is_biased_by_its_tokens(runner):
+    row = three_likely(runner)
+    text = "cat"
+    (token,) = runner.model.vocab.tokenize(text, add_special=False, parse_special=False)
+    row[token] = -20
+    assert set(chosen(runner, row, temperature=0, text_bias=((text, 50),))) == {token}
+    row[token] = 20
+    assert token not in chosen(runner, row, temperature=0, text_bias=((text, -1e6),))
+
+
 def test_sampled_frequencies_follow_the_probabilities(runner):
     """Three likely tokens, drawn often: a chi-square that a wrong chain does not survive."""
     vocab = runner.model.vocab
-    row = np.full(vocab.size, -30, np.float32)
-    weights = np.array([0.6, 0.3, 0.1])
-    row[[5, 6, 7]] = np.log(weights)
+    row, weights = three_likely(runner), np.array([0.6, 0.3, 0.1])
     sampler = Sampler(Sampling(temperature=1, top_k=40, top_p=1, min_p=0, seed=3), vocab, 512)
     draws = np.array([sampler.sample(row) for _ in range(4000)])
     counts = np.array([(draws == token).sum() for token in (5, 6, 7)])
@@ -67,9 +121,11 @@ def test_a_model_that_computes_no_number_is_an_error(runner, temperature):
         Sampler(Sampling(temperature=temperature), runner.model.vocab, 512).sample(row)
 
 
-def test_the_repeat_penalty_counts_the_prompt(runner):
+@pytest.mark.parametrize("window", [64, -1])
+def test_the_repeat_penalty_counts_the_prompt(runner, window):
     vocab = runner.model.vocab
-    sampler = Sampler(Sampling(temperature=0, repeat_penalty=2.0), vocab, 512)
+    options = Sampling(temperature=0, repeat_penalty=2.0, repeat_last_n=window)
+    sampler = Sampler(options, vocab, 512)
     row = np.zeros(vocab.size, np.float32)
     row[10], row[11] = 3.0, 2.0
     sampler.observe(np.array([10], np.int32))
@@ -83,6 +139,23 @@ def test_logit_bias_can_force_and_forbid(runner):
     best = int(row.argmax())
     forbidden = Sampling(temperature=0, logit_bias=((best, -100.0),))
     assert Sampler(forbidden, runner.model.vocab, 512).sample(row) != best
+
+
+def test_a_model_does_not_write_what_its_file_forbids(tmp_path):
+    def forbid(writer):
+        writer.add_array("tokenizer.ggml.suppress_tokens", list(range(300, 500)))
+
+    def written(path):
+        runner = load(path, slots=1, context_length=256)
+        flat = Sampling(seed=1, temperature=2, top_k=0, min_p=0)
+        reply = run(runner, request("a", max_tokens=60, sampling=flat, logprobs=0))[0]
+        runner.close()
+        return {one.token for one in reply.logprobs}
+
+    free = written(write_model(tmp_path / "free.gguf", "llama"))
+    held = written(write_model(tmp_path / "held.gguf", "llama", forbid))
+    assert free & {*range(300, 500)}
+    assert not held & {*range(300, 500)}
 
 
 def test_logprobs_are_a_log_softmax(runner):

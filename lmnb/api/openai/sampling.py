@@ -8,6 +8,8 @@ from pydantic import AliasChoices, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.body import Body, Integer
+from lmnb.api.openai.logit_bias import LogitBias
+from lmnb.api.openai.samplers import Samplers
 from lmnb.engine.options import Sampling
 
 __all__ = [
@@ -42,17 +44,6 @@ def _strings(value: Any) -> Any:
     if isinstance(value, list):
         return value
     raise PydanticCustomError("stop_type", "should be a string or an array of strings")
-
-
-def _token_ids(value: Any) -> Any:
-    if not isinstance(value, dict):
-        raise PydanticCustomError("logit_bias_type", "should be an object of token ids and numbers")
-    for key in value:
-        if not (key.isascii() and key.isdigit() and int(key[:11]) <= INT32):
-            raise PydanticCustomError(
-                "logit_bias", "keys should be token ids, not '{key}'", {"key": key}
-            )
-    return value
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -101,9 +92,11 @@ class SamplingFields(Body):
     mirostat: Literal[0, 1, 2] = 0
     mirostat_tau: Factor = Sampling().mirostat_tau
     mirostat_eta: Factor = Sampling().mirostat_eta
-    logit_bias: Annotated[
-        dict[str, Annotated[float, Field(ge=-100, le=100)]], BeforeValidator(_token_ids)
-    ] = {}
+    adaptive_target: Annotated[float, Field(ge=-1e6, le=1)] = Sampling().adaptive_target
+    adaptive_decay: Annotated[float, Field(ge=0, le=0.99)] = Sampling().adaptive_decay
+    min_keep: Annotated[Integer, Field(ge=0, le=INT32)] = Sampling().min_keep
+    samplers: Samplers = Sampling().samplers
+    logit_bias: LogitBias = ()
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -115,7 +108,8 @@ class SamplingFields(Body):
         return Sampling(
             **fields,
             dry_sequence_breakers=tuple(self.dry_sequence_breakers),
-            logit_bias=tuple((int(token), bias) for token, bias in self.logit_bias.items()),
+            logit_bias=tuple((key, bias) for key, bias in self.logit_bias if type(key) is int),
+            text_bias=tuple((key, bias) for key, bias in self.logit_bias if type(key) is str),
             seed=None if self.seed == ANY_SEED else (self.seed + choice) % INT32,
         )
 
@@ -123,7 +117,7 @@ class SamplingFields(Body):
 SAMPLED = [
     name
     for name in Sampling.__struct_fields__
-    if name not in ("dry_sequence_breakers", "logit_bias", "seed")
+    if name not in ("dry_sequence_breakers", "logit_bias", "text_bias", "seed")
 ]
 
 
