@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -10,9 +11,11 @@ from pydantic_core import ErrorDetails, from_json
 
 from lmnb.errors import InvalidRequest
 
-__all__ = ["Body", "Integer", "Number", "parse"]
+__all__ = ["Body", "Integer", "Number", "parse", "read_body"]
 
 BodyT = TypeVar("BodyT", bound="Body")
+QUICK_BODY_BYTES = 256 * 1024
+"""Up to this many are read in no time."""
 
 
 class Body(BaseModel):
@@ -55,6 +58,21 @@ def parse(body: bytes, model: type[BodyT]) -> BodyT:
         raise _explain(error.errors(include_url=False), data) from None
 
 
+CONTAINERS = {
+    "model_type": "should be an object",
+    "dict_type": "should be an object",
+    "list_type": "should be an array",
+}
+"""In JSON's words, where pydantic's are Python's."""
+
+
+async def read_body(body: bytes, model: type[BodyT]) -> BodyT:
+    """`parse`, off the event loop where it takes a while."""
+    if len(body) > QUICK_BODY_BYTES:
+        return await asyncio.to_thread(parse, body, model)
+    return parse(body, model)
+
+
 def _explain(errors: Sequence[ErrorDetails], data: Any) -> InvalidRequest:
     error = errors[0]
     if error["type"] == "extra_forbidden":
@@ -67,9 +85,12 @@ def _explain(errors: Sequence[ErrorDetails], data: Any) -> InvalidRequest:
             param=param,
             code="missing_required_parameter",
         )
-    expected = error["msg"][:1].lower() + error["msg"][1:]
+    expected = CONTAINERS.get(error["type"]) or error["msg"][:1].lower() + error["msg"][1:]
+    expected = expected.replace(" after validation", "")
     code = "invalid_type" if error["type"].endswith("_type") else "invalid_value"
     got = error["input"]
+    for step in error.get("ctx", {}).get("field", ()) if code == "invalid_type" else ():
+        got = got[step]
     shown = f" (got {_kind(got)})" if code == "invalid_type" else ""
     return InvalidRequest(f"Invalid '{param}': {expected}{shown}.", param=param, code=code)
 

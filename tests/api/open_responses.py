@@ -136,7 +136,9 @@ EVENTS: dict[str, dict[str, Any]] = {
     "response.reasoning_text.done": record(**CONTENT, text=TEXT),
     "response.function_call_arguments.delta": record(**PLACE, delta=TEXT),
     "response.function_call_arguments.done": record(**PLACE, arguments=TEXT, name=TEXT),
-    "error": record(error=record(type=TEXT, code=maybe(TEXT), message=TEXT, param=maybe(TEXT))),
+    "error": record(
+        status=WHOLE, error=record(type=TEXT, code=TEXT, message=TEXT, param=maybe(TEXT))
+    ),
 }
 
 

@@ -271,6 +271,21 @@ async def test_every_input_item_is_understood(api: Api) -> None:
         ({"input": "x", "metadata": {"k": 1}}, "metadata.k", "invalid_type"),
         ({"input": "x", "metadata": {"k": "v" * 513}}, "metadata.k", "invalid_value"),
         ({"input": "x", "prompt": {"id": "p"}}, "prompt", "invalid_value"),
+        ({"input": "x", "moderation": {"model": "m"}}, "moderation", "invalid_value"),
+        (
+            {"input": "x", "context_management": [{"type": "compaction"}]},
+            "context_management",
+            "invalid_value",
+        ),
+        ({"input": "x", "max_tokens": 5}, "max_tokens", "invalid_value"),
+        ({"input": "x", "n": 2}, "n", "invalid_value"),
+        ({"input": "x", "service_tier": 1}, "service_tier", "invalid_type"),
+        ({"input": "x", "stream_options": 1}, "stream_options", "invalid_type"),
+        (
+            {"input": "x", "regex": "a+", "text": {"format": {"type": "json_object"}}},
+            "regex",
+            "invalid_value",
+        ),
         ({"input": "x", "include": ["everything"]}, "include[0]", "invalid_value"),
         ({"input": "x", "truncation": "some"}, "truncation", "invalid_value"),
         ({"input": "x", "text": {"format": {"type": "x"}}}, "text.format.type", "invalid_value"),
@@ -439,6 +454,16 @@ async def test_the_form_of_the_text_is_a_constraint(api: Api, kind: str) -> None
     response = await create(api, text={"format": form})
     assert api.engine.requests[-1].constraint is not None
     assert response["text"]["format"].items() >= form.items()
+
+
+@pytest.mark.parametrize(
+    "fields", [{"guided_regex": "a+"}, {"structured_outputs": {"choice": ["a"]}}, {"grammar": "x"}]
+)
+async def test_other_servers_fields_for_the_form_are_understood(
+    api: Api, fields: dict[str, Any]
+) -> None:
+    await create(api, **fields)
+    assert api.engine.requests[-1].constraint is not None
 
 
 ODDITIES: list[Any] = [

@@ -15,6 +15,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from lmnb.api.openai.responses import websocket
 from lmnb.errors import EngineDied
 from tests.api.conftest import KEY, Api
+from tests.api.open_responses import check_events
 from tests.api.test_responses import create, prompt
 from tests.scripted import Script
 
@@ -91,9 +92,19 @@ async def test_a_connection_remembers_what_is_not_stored(api: Api) -> None:
         assert "copper" in prompt(api)
     async with connect(api) as other:
         error = await other.turn("?", store=False, previous_response_id=first["id"])
+        check_events([error])
         assert error["error"]["code"] == "previous_response_not_found"
         assert error["status"] == 400
         assert (await other.turn())["type"] == "response.completed"
+
+
+async def test_what_is_stored_after_what_is_not_is_remembered_too(api: Api) -> None:
+    async with connect(api) as socket:
+        first = (await socket.turn("My word is brass", store=False))["response"]
+        second = (await socket.turn("Go on", previous_response_id=first["id"]))["response"]
+        third = await socket.turn("?", previous_response_id=second["id"])
+        assert third["type"] == "response.completed"
+        assert "brass" in prompt(api)
 
 
 async def test_a_stored_response_goes_on_over_a_socket(api: Api) -> None:
@@ -118,6 +129,11 @@ async def test_a_failed_continuation_forgets_what_it_went_on_from(api: Api) -> N
                 assert (await socket.receive())[-1]["type"] == "response.failed"
             again = await socket.turn(store=False, previous_response_id=first)
             assert again["error"]["code"] == "previous_response_not_found"
+        first = (await socket.turn(store=False))["response"]["id"]
+        wrong = await socket.turn(store=False, previous_response_id=first, temperature=9)
+        assert wrong["error"]["param"] == "temperature"
+        again = await socket.turn(store=False, previous_response_id=first)
+        assert again["error"]["code"] == "previous_response_not_found"
 
 
 async def test_a_compacted_conversation_starts_a_chain(api: Api) -> None:
@@ -160,7 +176,7 @@ async def test_whatever_is_wrong_is_said_and_the_socket_stays_usable(
         (error,) = await socket.receive()
         assert said in error["error"]["message"]
         assert error["message"] == error["error"]["message"]
-        assert error["status"] in (400, 404)
+        check_events([error])
         assert (await socket.turn())["type"] == "response.completed"
 
 

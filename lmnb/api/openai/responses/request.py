@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.body import Body, Integer
 from lmnb.api.openai.dialects import TokenFields
+from lmnb.api.openai.response_format import FormatFields
 from lmnb.api.openai.responses.items import InputItem, ItemReference, Items, to_json
 from lmnb.api.openai.responses.text_format import TextOptions
 from lmnb.api.openai.responses.tools import ToolFields
@@ -21,6 +22,7 @@ from lmnb.api.openai.sampling import (
     token_limit,
     unsupported,
 )
+from lmnb.chat.grammar import ResponseFormat
 from lmnb.chat.message import Message
 from lmnb.service.request import GenerationRequest
 
@@ -61,12 +63,9 @@ class ContextFields(Body):
     instructions: str | list[InputItem] | None = None
     previous_response_id: str | None = None
     conversation: Annotated[str, BeforeValidator(_conversation_id)] | None = None
-    prompt: Any = None
 
     @model_validator(mode="after")
     def _has_context(self) -> ContextFields:
-        if self.prompt is not None:
-            raise unsupported("a stored prompt", "prompt")
         if self.previous_response_id and self.conversation:
             raise PydanticCustomError(
                 "two_contexts",
@@ -91,10 +90,18 @@ class ContextFields(Body):
         return [to_json(item, "resp_", n) for n, item in enumerate(self.instructions)]
 
 
-class ResponseRequest(GenerationFields, TokenFields, ToolFields, ContextFields):
+class ResponseRequest(GenerationFields, TokenFields, ToolFields, FormatFields, ContextFields):
     """The body. `stream_options` and the like need nothing from us."""
 
-    stream_options: Any = None
+    refused: ClassVar[Mapping[str, str]] = {
+        **TokenFields.refused,
+        "prompt": "a stored prompt",
+        "moderation": "moderation of what is asked and answered",
+        "context_management": "compaction in the middle of an answer ('truncation' can be 'auto')",
+        "max_tokens": "'max_tokens' ('max_output_tokens' is its name here)",
+    }
+
+    stream_options: dict[str, Any] = {}  # type: ignore[assignment]  # nothing in it is ours
     store: bool = True
     background: bool = False
     max_output_tokens: Annotated[Integer, Field(ge=NO_LIMIT, le=INT64)] | None = None
@@ -108,6 +115,7 @@ class ResponseRequest(GenerationFields, TokenFields, ToolFields, ContextFields):
     chat_template_kwargs: dict[str, Any] = {}
     user: str | None = None
     safety_identifier: str | None = None
+    service_tier: str | None = None
     prompt_cache_key: str | None = None
     generate: bool = True
     """WebSocket only: False prepares a context and generates nothing."""
@@ -118,6 +126,8 @@ class ResponseRequest(GenerationFields, TokenFields, ToolFields, ContextFields):
             raise PydanticCustomError(
                 "not_stored", "needs 'store' to be true", {"field": ("background",)}
             )
+        if self.n > 1:
+            raise PydanticCustomError("one", "should be 1: a response is one", {"field": ("n",)})
         if self.max_output_tokens == 0:
             raise PydanticCustomError(
                 "limit", "should be at least 1", {"field": ("max_output_tokens",)}
@@ -143,12 +153,16 @@ class ResponseRequest(GenerationFields, TokenFields, ToolFields, ContextFields):
             logprobs=self.top_logprobs if self.wants_logprobs else None,
             ignore_eos=self.ignore_eos,
             rules=self.rules(),
-            response_format=self.text.format.wanted(),
+            response_format=self.wanted_format(),
             template_kwargs=self._template_kwargs(),
             tools=self.offered(),
             tool_choice=self.choice(),
             ttl=self.ttl,
         )
+
+    def _all(self) -> list[ResponseFormat]:
+        said = self.text.format.wanted()
+        return [*([said] if said else []), *super()._all()]
 
     def _template_kwargs(self) -> dict[str, Any]:
         return {**thinking_variables(self.reasoning.effort), **self.chat_template_kwargs}

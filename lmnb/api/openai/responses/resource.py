@@ -10,7 +10,7 @@ from lmnb.api.openai.responses.request import ResponseRequest
 from lmnb.errors import LmnbError
 from lmnb.service.events import Usage
 
-__all__ = ["error_json", "new_response", "usage_json"]
+__all__ = ["error_fields", "error_json", "new_response", "usage_json"]
 
 Resource = dict[str, Any]
 
@@ -79,6 +79,15 @@ def error_json(error: LmnbError) -> dict[str, Any]:
         "code": "rate_limit_exceeded" if error.status == 429 else code,
         "message": error.message,
     }
+
+
+def error_fields(error: LmnbError) -> dict[str, Any]:
+    """Of the event `error`, in both specifications' forms. Over a WebSocket it has a status, and
+    always a code."""
+    body = error.to_json()["error"]
+    body["code"] = error.code or error.type
+    said = {name: body[name] for name in ("code", "message", "param")}
+    return {"status": error.status, **said, "error": body}
 
 
 def _instructions(request: ResponseRequest) -> Any:

@@ -12,8 +12,9 @@ from tornado.ioloop import PeriodicCallback
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from lmnb.api.base import MAX_BODY_BYTES, ApiHandler, endpoint
-from lmnb.api.body import Body, parse
+from lmnb.api.body import Body, read_body
 from lmnb.api.openai.responses.request import ResponseRequest
+from lmnb.api.openai.responses.resource import error_fields
 from lmnb.api.openai.responses.run import Run
 from lmnb.api.openai.responses.writer import Event
 from lmnb.errors import InvalidRequest, LmnbError, MethodNotAllowed, QueueFull
@@ -38,6 +39,7 @@ class Envelope(Body):
 
     type: Literal["response.create"]
     stream_id: str | None = None
+    previous_response_id: str | None = None
 
 
 class ResponsesSocket(ApiHandler, WebSocketHandler):  # type: ignore[misc]  # both have a `ping`
@@ -66,6 +68,7 @@ class ResponsesSocket(ApiHandler, WebSocketHandler):  # type: ignore[misc]  # bo
         self._memory: dict[str, list[Any]] = {}
         self._waiting: asyncio.Queue[str | bytes] = asyncio.Queue(MOST_WAITING)
         self._lane: str | None = None
+        self._previous: str | None = None
         self._worker = loop.create_task(self._work())
         self._clock = loop.call_later(LIFETIME_SECONDS, self._expire)
         self._pings = PeriodicCallback(self._send_ping, PING_SECONDS * 1000)
@@ -98,10 +101,9 @@ class ResponsesSocket(ApiHandler, WebSocketHandler):  # type: ignore[misc]  # bo
 
     async def _answer(self, message: str | bytes) -> None:
         """Whatever goes wrong is said, and the connection stays usable."""
-        previous = None
+        self._lane = self._previous = None
         try:
-            request = self._read(message)
-            previous = request.previous_response_id
+            request = await self._read(message)
             with self.services.activity.busy():
                 failed = await self._respond(request)
         except LmnbError as error:
@@ -113,14 +115,14 @@ class ResponsesSocket(ApiHandler, WebSocketHandler):  # type: ignore[misc]  # bo
             failed = True
             log.exception("A WebSocket turn failed")
             self._fail(LmnbError("The server failed while it answered. Its log has the details."))
-        if failed and previous:
-            self._memory.pop(previous, None)
+        if failed and self._previous:
+            self._memory.pop(self._previous, None)
 
-    def _read(self, message: str | bytes) -> ResponseRequest:
+    async def _read(self, message: str | bytes) -> ResponseRequest:
         data = message.encode() if isinstance(message, str) else message
-        self._lane = None
-        self._lane = parse(data, Envelope).stream_id
-        request = parse(data, ResponseRequest)
+        envelope = await read_body(data, Envelope)
+        self._lane, self._previous = envelope.stream_id, envelope.previous_response_id
+        request = await read_body(data, ResponseRequest)
         if request.background:
             raise InvalidRequest("'background' is not for WebSockets.", param="background")
         return request
@@ -136,7 +138,7 @@ class ResponsesSocket(ApiHandler, WebSocketHandler):  # type: ignore[misc]  # bo
                     await self._send(event.data)
         if run.resource["status"] == "failed":
             return True
-        if not request.store:
+        if not request.store or request.previous_response_id in self._memory:
             self._remember(run)
         return False
 
@@ -151,10 +153,7 @@ class ResponsesSocket(ApiHandler, WebSocketHandler):  # type: ignore[misc]  # bo
         await self.write_message(data.decode())
 
     def _fail(self, error: LmnbError) -> None:
-        fields = error.to_json()["error"]
-        message: dict[str, Any] = {"type": "error", "sequence_number": 0, "status": error.status}
-        message |= {name: fields[name] for name in ("code", "message", "param")}
-        message["error"] = fields
+        message = {"type": "error", "sequence_number": 0, **error_fields(error)}
         if self._lane is not None:
             message["stream_id"] = self._lane
         with suppress(WebSocketClosedError):

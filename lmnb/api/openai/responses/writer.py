@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from lmnb.api.openai.responses.ids import item_id, new_id
-from lmnb.api.openai.responses.resource import Resource, error_json, usage_json
+from lmnb.api.openai.responses.resource import Resource, error_fields, error_json, usage_json
 from lmnb.api.openai.responses.sealed import seal
 from lmnb.api.openai.usage import chat_logprobs
 from lmnb.engine.events import TokenLogprob
@@ -91,8 +91,7 @@ class Writer:
     def fail(self, error: LmnbError) -> list[Event]:
         """In both specifications' forms, and then the failed response."""
         start = len(self.history)
-        body = error.to_json()["error"]
-        self._say("error", code=error.code, message=error.message, param=error.param, error=body)
+        self._say("error", **error_fields(error))
         self._stop("failed")
         self.resource["error"] = error_json(error)
         self._say_status("response.failed")
