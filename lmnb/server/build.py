@@ -14,9 +14,10 @@ from lmnb.engine import EngineFactory
 from lmnb.engine.limits import check_load
 from lmnb.engine.options import LoadOptions
 from lmnb.errors import InvalidRequest
-from lmnb.models.memory.fit import Guardrail
+from lmnb.models.memory.fit import GUARDRAILS, Guardrail
 from lmnb.models.store.roots import own_folder
 from lmnb.models.store.store import ModelStore, default_roots
+from lmnb.server.environment import switch
 from lmnb.server.jit import JitLoading
 from lmnb.service.database import Database
 from lmnb.service.estimates import Estimates
@@ -44,20 +45,23 @@ class Outside:
     def of(cls, environ: Mapping[str, str] = os.environ) -> Outside:
         """`LMNB_MCP`, `LMNB_ALLOWED_HOSTS` with commas, `LMNB_REMOTE_IMAGES`. Raises
         InvalidRequest."""
-        mode = environ.get("LMNB_MCP", "off").lower()
+        mode = environ.get("LMNB_MCP", "").strip().lower() or "off"
         if mode not in get_args(McpMode):
             raise InvalidRequest(
                 f"LMNB_MCP is one of {', '.join(get_args(McpMode))}, not {mode!r}."
             )
         hosts = environ.get("LMNB_ALLOWED_HOSTS", "").split(",")
-        images = environ.get("LMNB_REMOTE_IMAGES", "").lower() in ("1", "true", "yes", "on")
+        images = switch(environ, "LMNB_REMOTE_IMAGES", default=False)
         allowed = tuple(host.strip() for host in hosts if host.strip())
         return cls(cast(McpMode, mode), allowed, images)
 
 
 def default_guardrail(environ: Mapping[str, str] = os.environ) -> Guardrail:
     """`LMNB_GUARDRAIL`. Raises InvalidRequest."""
-    return guardrail_named(environ.get("LMNB_GUARDRAIL"), "balanced")
+    name = environ.get("LMNB_GUARDRAIL", "").strip() or None
+    if name is not None and name not in GUARDRAILS:
+        raise InvalidRequest(f"LMNB_GUARDRAIL is one of {', '.join(GUARDRAILS)}, not {name!r}.")
+    return guardrail_named(name, "balanced")
 
 
 def load_options(
@@ -66,13 +70,17 @@ def load_options(
     """How models are loaded unless a caller says otherwise: `settings`, then `LMNB_SLOTS` and the
     like. Text is read as JSON where it is JSON. Raises InvalidRequest."""
     names = LoadOptions.__struct_fields__
-    given = {name: environ.get(f"LMNB_{name.upper()}") for name in names}
+    given: dict[str, Any] = {name: environ.get(f"LMNB_{name.upper()}") or None for name in names}
     given |= {name: value for name, value in settings.items() if value is not None}
     values = {name: _value(value) for name, value in given.items() if value is not None}
     try:
         options = msgspec.convert(values, LoadOptions)
     except msgspec.ValidationError as error:
-        raise InvalidRequest(f"Wrong load option: {error}") from None
+        wrong, _, place = str(error).partition(" - at ")
+        name = place.strip("`$.").partition("[")[0]
+        raise InvalidRequest(
+            f"The load option '{name}' (LMNB_{name.upper()} in the environment) is wrong: {wrong}."
+        ) from None
     check_load(options)
     return options
 

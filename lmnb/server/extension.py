@@ -19,6 +19,7 @@ from lmnb.api.services import SETTING, Activity, Services
 from lmnb.errors import LmnbError
 from lmnb.models.memory.fit import GUARDRAILS, Guardrail
 from lmnb.server.build import Outside, build_services, default_guardrail, load_options
+from lmnb.server.environment import port as port_said
 from lmnb.server.forwarding import SCHEMA_FILE, Forwarding
 from lmnb.server.jit import JitLoading
 from lmnb.server.keys import KeyRing, ServerKey
@@ -134,8 +135,7 @@ class LMNBApp(ExtensionApp):
 
     @default("port")
     def _port_default(self) -> int | None:
-        port = os.environ.get("LMNB_PORT")
-        return int(port) if port else None
+        return port_said(os.environ, "LMNB_PORT")
 
     @default("mcp")
     def _mcp_default(self) -> McpMode:
@@ -156,6 +156,16 @@ class LMNBApp(ExtensionApp):
     @default("api_key")
     def _api_key_default(self) -> str:
         return os.environ.get("LMNB_API_KEY", "")
+
+    def initialize(self, argv: Any = None) -> None:
+        """A setting that makes no sense is one line in the log, and no reason to go without the
+        notebooks."""
+        try:
+            super().initialize()
+        except LmnbError as error:
+            if getattr(self.serverapp, "reraise_server_extension_failures", False):
+                raise
+            self.log.error("This server goes without lmnb: %s", error.message)
 
     def initialize_settings(self) -> None:
         """Build the services. Nothing is loaded, started or scanned yet."""
@@ -193,6 +203,8 @@ class LMNBApp(ExtensionApp):
         self.handlers.extend(mount(NotebookHandler, "/lmnb"))
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        if not self._built:
+            return
         self.forwarding.start()
         url = url_path_join(serverapp.connection_url, "lmnb") + "/"
         self.runtime_file.write(url, self.key.value)

@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lmnb.errors import InvalidRequest
+from lmnb.server.environment import seconds, switch
 from lmnb.service.manager import JIT_TTL
 
-__all__ = ["JitLoading", "seconds"]
+__all__ = ["JitLoading"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +24,7 @@ class JitLoading:
     def of(cls, environ: Mapping[str, str] = os.environ) -> JitLoading:
         """`LMNB_JIT_LOADING`, `LMNB_JIT_TTL`, `LMNB_AUTO_EVICT`. Raises InvalidRequest."""
         return cls(
-            _switch(environ.get("LMNB_JIT_LOADING", "1")),
-            seconds(environ.get("LMNB_JIT_TTL", str(JIT_TTL))),
-            _switch(environ.get("LMNB_AUTO_EVICT", "1")),
+            switch(environ, "LMNB_JIT_LOADING", default=True),
+            seconds(environ, "LMNB_JIT_TTL", default=JIT_TTL),
+            switch(environ, "LMNB_AUTO_EVICT", default=True),
         )
-
-
-def seconds(text: str) -> float:
-    """Raises InvalidRequest."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise InvalidRequest(f"A time to live is a number of seconds, not {text!r}.")
-    return value
-
-
-def _switch(text: str) -> bool:
-    return text.lower() not in ("0", "false", "no", "off")

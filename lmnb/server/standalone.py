@@ -9,9 +9,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from tornado.netutil import bind_sockets
 
@@ -19,11 +19,13 @@ from lmnb.api.services import Activity
 from lmnb.engine import EngineFactory
 from lmnb.engine.options import LoadOptions
 from lmnb.engine.process import start_engine
-from lmnb.errors import LmnbError
+from lmnb.errors import InvalidRequest, LmnbError
 from lmnb.models.memory.fit import GUARDRAILS, Guardrail
 from lmnb.server.build import Outside, build_services, default_guardrail, load_options
+from lmnb.server.environment import as_port, as_seconds
+from lmnb.server.environment import port as port_said
 from lmnb.server.gate import Gate
-from lmnb.server.jit import JitLoading, seconds
+from lmnb.server.jit import JitLoading
 from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.listener import Listener
 from lmnb.server.only import OnlyListener
@@ -35,6 +37,7 @@ __all__ = ["ServeOptions", "main", "serve"]
 
 log = logging.getLogger("lmnb.server")
 STOP_SECONDS = 3.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +77,6 @@ def main(arguments: Sequence[str] | None = None, *, prog: str = "lmnb serve") ->
 async def serve(options: ServeOptions, factory: EngineFactory = start_engine) -> None:
     """Say on standard output where, when it is ready; then serve until a signal comes."""
     stopped = _stop_signal()
-    sockets = _bind(options.host, options.port)
     services = build_services(
         model_path=options.models,
         read_from=options.read_from,
@@ -86,6 +88,7 @@ async def serve(options: ServeOptions, factory: EngineFactory = start_engine) ->
         outside=options.outside,
         guardrail=options.guardrail,
     )
+    sockets = _bind(options.host, options.port)
     gate = Gate(
         keys=KeyRing(ServerKey(options.api_key), services.keys),
         key_required=options.require_key or options.api_key is not None,
@@ -164,11 +167,11 @@ def _say_who_may_call(options: ServeOptions, gate: Gate) -> None:
 
 def _parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog, description="Serve local models over HTTP.")
-    parser.add_argument("--host", default=os.environ.get("LMNB_HOST", "127.0.0.1"))
+    parser.add_argument("--host", default=os.environ.get("LMNB_HOST") or "127.0.0.1")
     parser.add_argument(
         "--port",
         type=_port,
-        default=os.environ.get("LMNB_PORT", "1234"),
+        default=_default_port(),
         help="0 takes any that is free (default: 1234)",
     )
     parser.add_argument(
@@ -232,7 +235,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--jit-ttl",
-        type=seconds,
+        type=_seconds,
         default=jit.ttl,
         metavar="SECONDS",
         help="unload what a request loaded after so long without another (0: never)",
@@ -256,11 +259,25 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     return parser
 
 
+def _default_port() -> int:
+    said = port_said(os.environ, "LMNB_PORT")
+    return 1234 if said is None else said
+
+
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"{port} is not a port")
-    return port
+    return _read(as_port, text, "a port")
+
+
+def _seconds(text: str) -> float:
+    return _read(as_seconds, text, "a time to live")
+
+
+def _read(reader: Callable[[str, str], T], text: str, name: str) -> T:
+    """For argparse, which says which option it was."""
+    try:
+        return reader(text, name)
+    except InvalidRequest as error:
+        raise argparse.ArgumentTypeError(error.message) from None
 
 
 def _options(parsed: argparse.Namespace) -> ServeOptions:

@@ -35,8 +35,8 @@ authentication wants the header, which no page of another site can send."""
 LM_STUDIO_PORT = 1234
 CLOCK_SLACK = 60.0  # a process's age is reckoned from boot, a file's by a clock that may be set
 EXTENSION_MISSING = (
-    "The notebook server at {url} does not run lmnb. Enable it with "
-    "`jupyter server extension enable lmnb` in the server's environment and restart the server."
+    "The notebook server at {url} does not run lmnb. Its log says why, if lmnb could not start there; "
+    "else `jupyter server extension enable lmnb` in the server's environment, and restart the server."
 )
 
 
