@@ -14,6 +14,12 @@ from lmnb.errors import InvalidRequest
 __all__ = ["Body", "Integer", "Number", "parse", "read_body"]
 
 BodyT = TypeVar("BodyT", bound="Body")
+CONTAINERS = {
+    "model_type": "should be an object",
+    "dict_type": "should be an object",
+    "list_type": "should be an array",
+}
+"""In JSON's words, where pydantic's are Python's."""
 QUICK_BODY_BYTES = 256 * 1024
 """Up to this many are read in no time."""
 
@@ -56,14 +62,6 @@ def parse(body: bytes, model: type[BodyT]) -> BodyT:
         return model.model_validate(data)
     except ValidationError as error:
         raise _explain(error.errors(include_url=False), data) from None
-
-
-CONTAINERS = {
-    "model_type": "should be an object",
-    "dict_type": "should be an object",
-    "list_type": "should be an array",
-}
-"""In JSON's words, where pydantic's are Python's."""
 
 
 async def read_body(body: bytes, model: type[BodyT]) -> BodyT:

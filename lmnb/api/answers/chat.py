@@ -89,6 +89,7 @@ class ChatCompletion(TypedDict):
     created: int
     model: str
     system_fingerprint: str
+    service_tier: NotRequired[Literal["default"]]
     choices: list[ChatChoice]
     usage: Usage
     timings: Timings

@@ -38,6 +38,8 @@ class ChatWriter(ChoicesWriter):
 
     def __init__(self, request: ChatRequest, figures: Figures) -> None:
         super().__init__(request.n, request, figures)
+        if request.service_tier:  # who asks for one is told which it was
+            self._head["service_tier"] = "default"
         self._shows_reasoning = request.include_reasoning
         self._reasoning: list[list[str]] = [[] for _ in range(request.n)]
         self._calls = [ToolCalls(request.legacy) for _ in range(request.n)]

@@ -104,9 +104,12 @@ class ChatMessage(Body):
     tool_calls: list[Call] = []
     function_call: FunctionCall | None = None
     tool_call_id: str | None = None
+    audio: Any = None
 
     @model_validator(mode="after")
     def _says_something(self) -> ChatMessage:
+        if self.audio is not None:
+            raise unsupported("an earlier answer in audio", "audio")
         needs_content = self.role in ("system", "developer", "user")
         if needs_content and "content" not in self.model_fields_set:
             raise PydanticCustomError("missing", "", {"field": ("content",)})
@@ -139,6 +142,7 @@ class ChatRequest(GenerationFields, TokenIdFields, ToolFields, FormatFields):
         "chat_template": "a chat template of the request's own",
         "documents": "a list of documents beside the messages",
         "echo": "the echo of a conversation",
+        "moderation": "moderation",
     }
 
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
@@ -150,6 +154,7 @@ class ChatRequest(GenerationFields, TokenIdFields, ToolFields, FormatFields):
     audio: Any = None
     web_search_options: Any = None
     reasoning_effort: str | None = None
+    service_tier: str | None = None
     thinking_budget_tokens: Annotated[
         Integer,
         Field(
@@ -176,8 +181,11 @@ class ChatRequest(GenerationFields, TokenIdFields, ToolFields, FormatFields):
             raise PydanticCustomError(
                 "needs_logprobs", "needs 'logprobs' to be true", {"field": ("top_logprobs",)}
             )
-        if self.audio is not None or "audio" in self.modalities:
-            raise unsupported("audio output", "audio" if self.audio is not None else "modalities")
+        if self.audio is not None:
+            raise unsupported("audio output", "audio")
+        for modality in self.modalities:
+            if modality != "text":
+                raise unsupported(f"an answer in '{modality}'", "modalities")
         if self.web_search_options is not None:
             raise unsupported("a search of the web", "web_search_options")
         return self

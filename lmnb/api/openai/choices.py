@@ -78,7 +78,7 @@ class ChoicesWriter(ABC):
     def begin(self, generations: Sequence[Generation]) -> None:
         self._generations, generation = generations, generations[0]
         self._model = generation.loaded
-        self._head = {
+        self._head |= {
             "id": f"{self.prefix}-{secrets.token_hex(12)}",
             "created": int(time.time()),
             "model": generation.model,

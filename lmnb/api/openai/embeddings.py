@@ -47,11 +47,10 @@ def _input(value: Any, number: int | None = None) -> Input:
         raise PydanticCustomError("empty", "should not be empty", where)
     if isinstance(value, list) and all(type(one) is int and 0 <= one <= INT32 for one in value):
         return tuple(value)
-    raise PydanticCustomError(
-        "input_type",
-        "should be a string, an array of strings, an array of token ids, or an array of those",
-        where,
-    )
+    expected = "a string or an array of token ids"
+    if number is None:
+        expected = "a string, an array of strings, an array of token ids, or an array of those"
+    raise PydanticCustomError("input_type", "should be {expected}", {"expected": expected, **where})
 
 
 class EmbeddingsRequest(Body):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
@@ -55,7 +55,7 @@ class NamedFunction(Body):
 
 class AllowedTools(Body):
     mode: Literal["auto", "required"] = "auto"
-    tools: list[NamedFunction]
+    tools: Annotated[list[NamedFunction], Field(min_length=1)]
 
 
 class Choice(Body):
@@ -83,9 +83,15 @@ def _mode_or_object(value: Any) -> str:
     return "object" if isinstance(value, dict | Body) else "mode"
 
 
+def _mode(value: Any) -> Any:
+    if value not in get_args(Mode):
+        raise PydanticCustomError("choice", "should be 'none', 'auto', 'required' or an object")
+    return value
+
+
 ObjectT = TypeVar("ObjectT", bound=Body)
 OneOf = Annotated[
-    Annotated[Mode, Tag("mode")] | Annotated[ObjectT, Tag("object")],
+    Annotated[Mode, BeforeValidator(_mode), Tag("mode")] | Annotated[ObjectT, Tag("object")],
     Discriminator(_mode_or_object),
 ]
 
@@ -118,8 +124,23 @@ class ToolFields(Body):
         return ToolChoice(self.tool_choice or "auto", (), self.parallel_tool_calls)
 
     @model_validator(mode="after")
+    def _speaks_one_form(self) -> ToolFields:
+        """Half of a request in two forms would be dropped."""
+        why = None
+        if self.tools and self.functions:
+            why = "functions", "cannot be used together with 'tools'"
+        elif self.legacy and self.tool_choice not in (None, "auto"):
+            why = "tool_choice", "needs 'tools'"
+        elif not self.legacy and self.function_call not in (None, "auto"):
+            why = "function_call", "needs 'functions'"
+        if why:
+            field, message = why
+            raise PydanticCustomError("two_forms", "{why}", {"why": message, "field": (field,)})
+        return self
+
+    @model_validator(mode="after")
     def _can_be_chosen(self) -> ToolFields:
-        field = "function_call" if self.legacy or self.function_call else "tool_choice"
+        field = "function_call" if self.legacy else "tool_choice"
         tools, choice = self.offered(), self.choice()
         if choice.mode == "required" and not tools:
             raise PydanticCustomError("no_tools", "needs tools to choose from", {"field": (field,)})
