@@ -2,9 +2,9 @@
 
 llguidance enforces most of JSON Schema 2020-12 and refuses what it cannot. Around it:
 
-- keywords that say nothing (`uniqueItems: false`) are dropped, those that it cannot enforce are
-  refused with the place where they stand;
-- dates and times are those that validators and Python take: no year 0, no 30th of February;
+- keywords that say nothing (`uniqueItems: false`) are dropped, some are said in other words
+  (`rewriting.py`, `formats.py`), and those that cannot be enforced are refused with the place where
+  they stand;
 - `oneOf` whose branches exclude one another is the `anyOf` it means;
 - an object that lists its properties gets no others, unless the schema says it may: every document
   is still valid, and a small model comes to an end;
@@ -14,9 +14,12 @@ llguidance enforces most of JSON Schema 2020-12 and refuses what it cannot. Arou
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 from typing import Any
 
-from lmnb.chat.exclusion import exclude, values
+from lmnb.chat import formats
+from lmnb.chat.exclusion import exclude
+from lmnb.chat.rewriting import reword
 from lmnb.errors import InvalidRequest
 
 __all__ = ["ready"]
@@ -26,28 +29,10 @@ Schema = dict[str, Any]
 UNSERVED = frozenset(
     "not if then else contains minContains maxContains uniqueItems propertyNames dependencies"
     " dependentRequired dependentSchemas unevaluatedProperties unevaluatedItems"
-    " $dynamicRef $recursiveRef".split()
+    " $dynamicRef $recursiveRef disallow divisibleBy extends".split()
 )
 _NEEDS = {"then": "if", "else": "if", "minContains": "contains", "maxContains": "contains"}
 """Keywords that say nothing without another."""
-
-_DAY = "(?:0[1-9]|[12][0-9]|3[01])"
-_DATE = (
-    "(?:(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])-(?:"
-    f"(?:0[13578]|1[02])-{_DAY}|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
-    "|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])"
-    "|(?:0[48]|[2468][048]|[13579][26])00)-02-29)"
-)
-_CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
-_TIME = rf"{_CLOCK}:[0-5][0-9](?:\.[0-9]{{1,6}})?(?:Z|[+-]{_CLOCK})"
-DATES = {"date": f"^{_DATE}$", "time": f"^{_TIME}$", "date-time": f"^{_DATE}T{_TIME}$"}
-
-ENFORCED = frozenset("duration email hostname ipv4 ipv6 uuid uri".split())
-STANDARD = frozenset(
-    "idn-email idn-hostname uri-reference iri iri-reference uri-template json-pointer"
-    " relative-json-pointer regex".split()
-)
-"""Formats of JSON Schema that llguidance does not know. Any other name is an annotation."""
 
 _ONE = ("items", "additionalProperties", "additionalItems")
 _MANY = ("prefixItems", "anyOf", "oneOf", "allOf", "items")
@@ -88,13 +73,13 @@ class _Schema:
             for key, value in schema.items()
             if key != "x-guidance" and not _empty(key, value, schema)
         }
-        _spell_out_names(done)
+        reword(done, self._resolve)
         if refused := sorted(done.keys() & UNSERVED):
-            raise InvalidRequest(
-                f"The JSON schema keyword '{refused[0]}' (in {_place(path)}) is not supported."
-            )
-        self._formats(done, path)
-        self._choose(done)
+            raise _refused(f"keyword '{refused[0]}'", path)
+        if unknown := formats.refused(done):
+            raise _refused(f"'format' '{unknown}'", path)
+        formats.enforce(done)
+        self._choose(done, path)
         for key in _ONE:
             if isinstance(done.get(key), dict):
                 done[key] = self.served(done[key], (*path, key))
@@ -109,33 +94,24 @@ class _Schema:
                 done[key] = {
                     name: self.served(one, (*path, key, name)) for name, one in done[key].items()
                 }
-        if self._closing and _lists_its_properties(done):
+        if self._closing and (_lists_its_properties(done) or _has_only_patterns(done)):
             done["additionalProperties"] = False
         return done
 
-    def _formats(self, schema: Schema, path: tuple[str, ...]) -> None:
-        name = schema.get("format")
-        if not isinstance(name, str) or name in ENFORCED:
-            return
-        if name in STANDARD:
-            raise InvalidRequest(
-                f"The JSON schema 'format' '{name}' (in {_place(path)}) is not supported."
-            )
-        del schema["format"]
-        if name in DATES:
-            if "pattern" in schema:
-                schema["allOf"] = [*schema.get("allOf", ()), {"pattern": schema["pattern"]}]
-            schema["pattern"] = DATES[name]
-
-    def _choose(self, schema: Schema) -> None:
+    def _choose(self, schema: Schema, path: tuple[str, ...]) -> None:
         branches = schema.get("oneOf")
-        if isinstance(branches, list) and "anyOf" not in schema:
-            resolved = [self._resolve(branch) for branch in branches]
-            pairs = (
-                (one, other) for at, one in enumerate(resolved) for other in resolved[at + 1 :]
-            )
-            if all(exclude(one, other) for one, other in pairs):
-                schema["anyOf"] = schema.pop("oneOf")
+        if not isinstance(branches, list):
+            return
+        resolved = [self._resolve(branch) for branch in branches]
+        if not all(exclude(one, other, self._closed) for one, other in combinations(resolved, 2)):
+            raise _refused("keyword 'oneOf'", path, " where its branches may overlap: use 'anyOf'")
+        if "anyOf" in schema:
+            schema["allOf"] = [*schema.get("allOf", ()), {"anyOf": schema.pop("oneOf")}]
+        else:
+            schema["anyOf"] = schema.pop("oneOf")
+
+    def _closed(self, schema: Mapping[str, Any]) -> bool:
+        return self._closing and _lists_its_properties(schema)
 
     def _resolve(self, schema: Any) -> Any:
         """What a `$ref` within this schema points to."""
@@ -184,24 +160,7 @@ def _intersects(schema: Schema) -> bool:
     return bool(schema.keys() & {"anyOf", "oneOf"}) and bool(schema.keys() & _OBJECT)
 
 
-def _spell_out_names(schema: Schema) -> None:
-    """`propertyNames` that are listed, or a pattern, say the same as properties that are."""
-    names = schema.get("propertyNames")
-    if not isinstance(names, dict) or schema.keys() & {"properties", "patternProperties"}:
-        return
-    value = schema.get("additionalProperties", {})
-    listed = values(names)
-    if listed is not None and all(isinstance(name, str) for name in listed):
-        schema["properties"] = dict.fromkeys(listed, value)
-    elif names.keys() <= {"type", "pattern"} and "pattern" in names:
-        schema["patternProperties"] = {names["pattern"]: value}
-    else:
-        return
-    del schema["propertyNames"]
-    schema["additionalProperties"] = False
-
-
-def _lists_its_properties(schema: Schema) -> bool:
+def _lists_its_properties(schema: Mapping[str, Any]) -> bool:
     names, required = schema.get("properties"), schema.get("required", [])
     return (
         isinstance(names, dict)
@@ -210,6 +169,15 @@ def _lists_its_properties(schema: Schema) -> bool:
         and isinstance(required, list)
         and all(isinstance(name, str) and name in names for name in required)
     )
+
+
+def _has_only_patterns(schema: Schema) -> bool:
+    said = schema.keys() & (_OBJECT | _OPEN)
+    return said == {"patternProperties"} and bool(schema["patternProperties"])
+
+
+def _refused(what: str, path: tuple[str, ...], why: str = "") -> InvalidRequest:
+    return InvalidRequest(f"The JSON schema {what} (in {_place(path)}) is not supported{why}.")
 
 
 def _place(path: tuple[str, ...]) -> str:

@@ -32,15 +32,18 @@ DOG = {"type": "object", "properties": {"kind": {"const": "dog"}}, "required": [
         {"if": {}, "then": {}},
         {"contains": {}},
         {"uniqueItems": True},
-        {"propertyNames": {"maxLength": 3}},
+        {"type": "array", "items": {"enum": [1, 2, 3, 4, 5, 6]}, "uniqueItems": True},
+        {"propertyNames": {"maxLength": 3, "pattern": "a"}},
         {"dependentRequired": {"a": ["b"]}},
-        {"unevaluatedProperties": False},
+        {"unevaluatedProperties": False, "allOf": [{}]},
+        {"oneOf": [{"type": "integer"}, {"type": "number"}]},
+        {"divisibleBy": 2},
         {"$dynamicRef": "#a"},
         {"type": "string", "format": "iri"},
     ],
 )
 def test_what_cannot_be_enforced_is_refused_with_its_name_and_place(keyword):
-    name = next(iter(keyword)) if "format" not in keyword else "format"
+    name = next(name for name in keyword if name not in ("type", "items"))
     with pytest.raises(InvalidRequest) as caught:
         schema.ready({"type": "object", "properties": {"x": {"items": keyword}}})
     assert f"'{name}'" in caught.value.message.replace("$", "$")
@@ -52,13 +55,71 @@ def test_keywords_that_say_nothing_are_no_reason_to_refuse():
     assert "[]" in documents({"type": "array", **empty})
 
 
-@pytest.mark.parametrize("names", [{"enum": ["a", "b"]}, {"pattern": "^[ab]$"}])
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"enum": ["a", "b"]},
+        {"pattern": "^[ab]$"},
+        {"$ref": "#/$defs/names"},
+        {"minLength": 1, "maxLength": 1},
+    ],
+)
 def test_names_of_properties(names):
     wanted = {"propertyNames": names, "additionalProperties": {"type": "integer"}}
-    texts = documents({"type": "object", **wanted})
+    texts = documents({"type": "object", **wanted, "$defs": {"names": {"enum": ["a", "b"]}}})
     assert '{"a": 1, "b": 2}' in texts
-    assert '{"c": 1}' not in texts
+    assert '{"cd": 1}' not in texts
     assert '{"a": "x"}' not in texts
+
+
+def test_names_of_a_format():
+    texts = documents({"propertyNames": {"format": "date"}, "type": "object"})
+    assert '{"2024-02-29": 1}' in texts
+    assert '{"2023-02-29": 1}' not in texts
+
+
+def test_an_object_whose_names_have_patterns_has_no_others():
+    texts = documents({"type": "object", "patternProperties": {"^a+$": {"type": "integer"}}})
+    assert '{"a": 1, "aa": 2}' in texts
+    assert '{"b": 1}' not in texts
+
+
+def test_a_few_values_that_come_once_each():
+    items = {"items": {"enum": ["a", "b", "c"]}, "uniqueItems": True, "minItems": 1, "maxItems": 2}
+    texts = documents({"type": "array", **items})
+    assert all(text in texts for text in ('["a"]', '["c", "a"]', '["b","c"]'))
+    assert not any(text in texts for text in ("[]", '["a", "a"]', '["a", "b", "c"]'))
+
+
+def test_what_is_unevaluated_where_nothing_else_evaluates_is_what_is_additional():
+    wanted = {"type": "object", "properties": {"a": {}}, "minProperties": 0}
+    texts = documents({**wanted, "unevaluatedProperties": False})
+    assert '{"a": 1}' in texts
+    assert '{"b": 1}' not in texts
+    texts = documents({"type": "array", "prefixItems": [{}], "unevaluatedItems": False})
+    assert "[1]" in texts
+    assert "[1, 2]" not in texts
+
+
+def test_whole_numbers_may_be_written_with_a_point():
+    texts = documents({"type": "array", "items": {}, "maxItems": 2.0})
+    assert "[1, 2]" in texts
+    assert "[1, 2, 3]" not in texts
+
+
+def test_decimals_of_pydantics():
+    texts = documents({"type": "string", "pattern": r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$"})
+    assert all(text in texts for text in ('"1"', '"-0.50"', '".5"', '"7."'))
+    assert not any(text in texts for text in ('""', '"."', '"-"', '"+."', '"1e5"'))
+
+
+def test_names_of_hosts():
+    hosts = documents({"type": "string", "format": "hostname"})
+    label = "a" * 63
+    fine = ("a", "example.com", "a-b.c1", "1.2", "ab-c", "a--b", label, ".".join([label] * 3))
+    wrong = ("", "-a", "a-", "a..b", "xn--ls8h", "ab--c", label + "a", ".".join([label] * 4))
+    assert all(f'"{host}"' in hosts for host in fine)
+    assert not any(f'"{host}"' in hosts for host in wrong)
 
 
 def test_a_word_in_a_value_is_no_keyword():
@@ -96,17 +157,29 @@ def test_unless_the_schema_wants_more(wanted, document):
             "$defs": {"cat": CAT, "dog": DOG},
         },
         {"oneOf": [CAT, {"type": "null"}, {"enum": ["x", "y"]}, {"const": "z"}]},
+        {"oneOf": [CAT, {"type": "integer", "maximum": 5}, {"type": "number", "minimum": 6}]},
+        {"oneOf": [CAT, {"type": "string", "maxLength": 5}, {"type": "string", "minLength": 6}]},
+        {"oneOf": [CAT, OBJECT]},
+        {"oneOf": [CAT, {**OBJECT, "additionalProperties": False}], "anyOf": [{"type": "object"}]},
     ],
 )
 def test_one_of_branches_that_exclude_one_another(wanted):
     assert dumped({"kind": "cat"}) in documents(wanted)
 
 
-def test_one_of_branches_that_overlap_are_refused_by_llguidance():
-    wanted = schema.ready({"oneOf": [{"type": "integer"}, {"type": "number"}]})
-    assert "oneOf" in wanted
-    with pytest.raises(AssertionError, match="oneOf"):
-        documents(wanted)
+@pytest.mark.parametrize(
+    "branches",
+    [
+        [{"type": "integer"}, {"type": "number"}],
+        [{"type": "integer", "maximum": 5}, {"type": "number", "minimum": 5}],
+        [OBJECT, {**OBJECT, "properties": {"a": {}, "b": {}}, "required": ["a", "b"]}],
+        [{"type": "boolean", "maximum": 1}, {"type": "boolean", "minimum": 2}],
+        [{"type": "array", "items": CAT}, {"type": "array", "items": DOG}],
+    ],
+)
+def test_one_of_branches_that_may_overlap_are_refused(branches):
+    with pytest.raises(InvalidRequest, match=r"'oneOf' \(in its root\).*use 'anyOf'"):
+        schema.ready({"oneOf": branches})
 
 
 def test_dates_are_dates_of_the_calendar():

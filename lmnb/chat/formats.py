@@ -1,0 +1,73 @@
+"""The formats and patterns of a JSON schema, as far as llguidance does not know them by itself.
+
+Dates and times are those that validators and Python take: no year 0, no 30th of February. Host names
+have no punycode, which would have to be decoded to be judged.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["KNOWN", "enforce", "refused"]
+
+_DAY = "(?:0[1-9]|[12][0-9]|3[01])"
+_DATE = (
+    "(?:(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])-(?:"
+    f"(?:0[13578]|1[02])-{_DAY}|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+    "|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])"
+    "|(?:0[48]|[2468][048]|[13579][26])00)-02-29)"
+)
+_CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+_TIME = rf"{_CLOCK}:[0-5][0-9](?:\.[0-9]{{1,6}})?(?:Z|[+-]{_CLOCK})"
+_L, _LH = "[A-Za-z0-9]", "[A-Za-z0-9-]"
+_LABEL = f"{_L}(?:{_L}|{_LH}{_L}|{_LH}{{2}}{_L}|{_LH}(?:{_L}{_LH}|-{_L}){_LH}{{0,58}}{_L})?"
+_HEX = "[0-9a-fA-F]"
+
+PATTERNS = {
+    "date": f"^{_DATE}$",
+    "time": f"^{_TIME}$",
+    "date-time": f"^{_DATE}T{_TIME}$",
+    "hostname": rf"^{_LABEL}(?:\.{_LABEL})*$",
+}
+KNOWN = {**PATTERNS, "uuid": f"^{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}$"}
+"""Formats that a pattern says."""
+_LONGEST_HOSTNAME = 253
+
+_ENFORCED = frozenset("duration email ipv4 ipv6 uuid uri".split())
+"""By llguidance."""
+_STANDARD = frozenset(
+    "idn-email idn-hostname uri-reference iri iri-reference uri-template json-pointer"
+    " relative-json-pointer regex".split()
+)
+"""Formats of JSON Schema that nobody here knows. Any other name is an annotation."""
+
+_NOT_ONLY_SIGNS = "^(?!^[-+.]*$)"
+"""What pydantic's pattern for decimals begins with: a look ahead, which llguidance does not have."""
+
+
+def refused(schema: dict[str, Any]) -> str | None:
+    """The format that cannot be enforced, if there is one."""
+    name = schema.get("format")
+    return name if isinstance(name, str) and name in _STANDARD else None
+
+
+def enforce(schema: dict[str, Any]) -> None:
+    """Say formats and patterns as patterns that llguidance takes."""
+    pattern = schema.get("pattern")
+    if isinstance(pattern, str) and pattern.startswith(_NOT_ONLY_SIGNS):
+        schema["pattern"] = "^" + pattern.removeprefix(_NOT_ONLY_SIGNS)
+        _also(schema, {"pattern": "[^-+.]"})
+    name = schema.get("format")
+    if not isinstance(name, str) or name in _ENFORCED:
+        return
+    del schema["format"]
+    if name in PATTERNS:
+        if "pattern" in schema:
+            _also(schema, {"pattern": schema["pattern"]})
+        schema["pattern"] = PATTERNS[name]
+    if name == "hostname":
+        _also(schema, {"maxLength": _LONGEST_HOSTNAME})
+
+
+def _also(schema: dict[str, Any], other: dict[str, Any]) -> None:
+    schema["allOf"] = [*schema.get("allOf", ()), other]
