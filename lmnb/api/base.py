@@ -1,4 +1,4 @@
-"""The base of every handler: who may call, JSON in and out, errors in OpenAI's shape."""
+"""The base of every handler: who may call, JSON in and out, errors in the caller's shape."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import msgspec
 from tornado import web
 from tornado.iostream import StreamClosedError
 
+from lmnb.api.anthropic.errors import VERSION, error_json, status_of
 from lmnb.api.body import Body, parse
 from lmnb.api.encoding import BodyTooLarge, decoded
 from lmnb.api.services import SETTING, Services
@@ -98,6 +99,11 @@ class ApiHandler(web.RequestHandler):
     def services(self) -> Services:
         return cast(Services, self.settings[SETTING])
 
+    @property
+    def speaks_anthropic(self) -> bool:
+        """Whether an SDK of Anthropic's asks; on routes that are others' too, it wants its own shapes."""
+        return VERSION in self.request.headers
+
     def initialize(self) -> None:
         """Bodies are JSON whatever their type says; Tornado would parse some as forms."""
         self.request.headers.pop("Content-Type", None)
@@ -150,7 +156,7 @@ class ApiHandler(web.RequestHandler):
         self.finish(msgspec.json.encode(value))
 
     def fail(self, error: LmnbError) -> None:
-        """Answer with the error, in OpenAI's shape."""
+        """Answer with the error, as `error_body` writes it."""
         if self._headers_written or self._finished:
             return
         if error.retry_after is not None:
@@ -159,10 +165,13 @@ class ApiHandler(web.RequestHandler):
             self.set_header("x-should-retry", "false")
         if isinstance(error, AuthenticationError):
             self.set_header("WWW-Authenticate", "Bearer")
-        self.reply(self.error_body(error), error.status)
+        status = status_of(error) if self.speaks_anthropic else error.status
+        self.reply(self.error_body(error), status)
 
     def error_body(self, error: LmnbError) -> dict[str, Any]:
-        """How this dialect writes an error; OpenAI's shape."""
+        """How this dialect writes an error; OpenAI's shape, or Anthropic's."""
+        if self.speaks_anthropic:
+            return error_json(error, self.request_id)
         return error.to_json()
 
     def on_finish(self) -> None:
@@ -187,6 +196,8 @@ class ApiHandler(web.RequestHandler):
         if not hasattr(self, "request_id"):
             self.request_id = new_request_id()
         self.set_header("x-request-id", self.request_id)
+        if self.speaks_anthropic:
+            self.set_header("request-id", self.request_id)
         self.set_header("X-Content-Type-Options", "nosniff")
 
     def compute_etag(self) -> None:

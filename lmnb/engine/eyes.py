@@ -60,8 +60,8 @@ class Eyes:
                 length += sum(map(len, looked[-1]))
                 if length > self._room:  # soon: what is decoded takes memory
                     raise ContextLengthExceeded(
-                        f"This model's context holds {self._room} tokens. Your pictures have more. "
-                        "Send fewer, or load the model with a longer context."
+                        f"This model's maximum context length is {self._room} tokens. Your pictures "
+                        "have more. Send fewer, or load the model with a longer context."
                     )
         except MemoryError:
             raise EngineError("There is not enough memory for the pictures.") from None

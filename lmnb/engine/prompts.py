@@ -35,19 +35,21 @@ class PromptReader:
         if characters > LONG and self.vocab.longest:
             least = characters // self.vocab.longest
             if least > self.length:
-                raise self._too_long(f"at least {least}")
+                raise self._too_long(f"at least {least}", self.length)
         tokens, glances = self.read(request, looked)
         if not len(tokens):
             raise InvalidRequest("The prompt is empty: there is nothing to continue.")
-        if len(tokens) + (request.max_tokens != 0) > self.length:
-            raise self._too_long(str(len(tokens)))
+        most = self.length - (request.max_tokens != 0)
+        if len(tokens) > most:
+            raise self._too_long(str(len(tokens)), most)
         return tokens, glances
 
-    def _too_long(self, tokens: str) -> ContextLengthExceeded:
+    def _too_long(self, tokens: str, most: int) -> ContextLengthExceeded:
+        # Claude Code shortens a conversation when it reads the first sentence, LiteLLM the second.
         return ContextLengthExceeded(
-            f"This model's context holds {self.length} tokens. Your prompt has {tokens}, which "
-            "leaves no room for an answer. Shorten the prompt, or load the model with a longer "
-            "context."
+            f"The prompt is too long: {tokens} tokens > {most}. This model's maximum context length "
+            f"is {self.length} tokens, and an answer needs some. Shorten the prompt, or load the "
+            "model with a longer context."
         )
 
     def read(self, request: EngineRequest, looked: Several[Looked]) -> tuple[Tokens, Glances]:

@@ -168,8 +168,8 @@ class VectorRunner:
             )
         if len(tokens) > self.longest:
             raise ContextLengthExceeded(
-                f"'{field}' has {len(tokens)} tokens; this model, as it is loaded, reads at most "
-                f"{self.longest} at once.",
+                f"'{field}' has {len(tokens)} tokens. This model's maximum context length is "
+                f"{self.longest} tokens, as it is loaded.",
                 param=field,
             )
         return tokens

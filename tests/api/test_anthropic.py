@@ -13,17 +13,19 @@ import httpx
 import pytest
 
 from lmnb.api.anthropic.content import InputMessage, conversation
+from lmnb.api.anthropic.models import ModelsPage
 from lmnb.api.anthropic.request import MessagesRequest
 from lmnb.chat.message import Message, ToolCall
 from lmnb.chat.tools import ToolChoice
 from lmnb.engine.options import ThinkingLimit
-from lmnb.errors import EngineDied
+from lmnb.errors import EngineDied, QueueFull, ServiceClosed
 from tests.api.conftest import KEY, Api
 from tests.scripted import TEMPLATE, Script
 
 PATH = "/v1/messages"
 THINKS = TEMPLATE + "{# <think></think> #}"
 USER: Any = [{"role": "user", "content": "Hi"}]
+PLAIN = {"type": "text", "media_type": "text/plain", "data": "Rex is a dog."}
 TOOL: Any = {
     "name": "get_weather",
     "description": "The weather in a town",
@@ -52,6 +54,10 @@ def wire(response: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def prompt(api: Api) -> str:
     return "".join(span.text for span in api.engine.requests[-1].prompt)
+
+
+def document(source: Any, **fields: Any) -> Any:
+    return [{"role": "user", "content": [{"type": "document", "source": source, **fields}]}]
 
 
 async def say(api: Api, **fields: Any) -> httpx.Response:
@@ -232,11 +238,40 @@ def test_calls_and_results_become_messages_of_tools() -> None:
     )
 
 
+def test_neighbours_of_one_role_are_one_turn() -> None:
+    given = [
+        {"role": "user", "content": "One."},
+        {"role": "user", "content": [{"type": "text", "text": "Two."}]},
+        {"role": "assistant", "content": ""},
+    ]
+    turns = [InputMessage.model_validate(turn) for turn in given]
+    assert conversation([], turns) == (Message("user", "One.\nTwo."),)
+
+
+def test_documents_are_read_where_they_stand() -> None:
+    found = {"type": "search_result", "source": "dogs.org", "title": "Dogs"}
+    texts = {"type": "content", "content": [{"type": "text", "text": "Tom is a cat."}]}
+    content = [
+        {"type": "document", "source": PLAIN, "title": "Pets", "citations": {"enabled": False}},
+        {"type": "document", "source": texts},
+        {**found, "content": [{"type": "text", "text": "They bark."}]},
+        {"type": "text", "text": "Who is Rex?"},
+    ]
+    (message,) = conversation(
+        [], [InputMessage.model_validate({"role": "user", "content": content})]
+    )
+    assert message.content.splitlines() == [
+        *("Pets", "Rex is a dog.", "Tom is a cat."),
+        *("Dogs", "dogs.org", "They bark.", "Who is Rex?"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("script", "fields", "reason", "sequence"),
     [
         (Script(), {}, "end_turn", None),
         (Script(), {"max_tokens": 2}, "max_tokens", None),
+        (Script(), {"max_tokens": 0}, "max_tokens", None),
         (Script(reason="context"), {}, "model_context_window_exceeded", None),
         (
             Script(reason="stop_string", stop_string="END"),
@@ -282,7 +317,7 @@ async def test_an_answer_that_was_begun_goes_on(api: Api) -> None:
         ({"messages": None}, "messages"),
         ({"messages": []}, "messages"),
         ({"max_tokens": None}, "max_tokens"),
-        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": -1}, "max_tokens"),
         ({"messages": [{"role": "user"}]}, "messages[0].content"),
         ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role"),
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "content[0].text"),
@@ -295,6 +330,17 @@ async def test_an_answer_that_was_begun_goes_on(api: Api) -> None:
         ({"tool_choice": {"type": "any"}}, "tool_choice"),
         ({"thinking": {"type": "on"}}, "thinking.type"),
         ({"thinking": {"type": "enabled", "budget_tokens": 0}}, "thinking.budget_tokens"),
+        ({"tools": [{"type": "mcp_toolset", "mcp_server_name": "x"}]}, "tools[0].type"),
+        ({"tools": [{**TOOL, "defer_loading": True}]}, "tools[0].defer_loading"),
+        ({"tools": [{**TOOL, "allowed_callers": ["code_execution"]}]}, "tools[0].allowed_callers"),
+        ({"mcp_servers": [{"type": "url", "url": "http://a", "name": "x"}]}, "mcp_servers"),
+        ({"container": "container_1"}, "container"),
+        ({"speed": "fast"}, "speed"),
+        ({"service_tier": "priority"}, "service_tier"),
+        ({"output_config": {"task_budget": {"type": "tokens", "total": 9}}}, "task_budget"),
+        ({"context_management": {"edits": [{"type": "compact_20260112"}]}}, "edits[0].type"),
+        ({"messages": document({"type": "base64", "data": "JVBERi0="})}, "content[0].source"),
+        ({"messages": document(PLAIN, citations={"enabled": True})}, "content[0].citations"),
     ],
 )
 async def test_refusals_have_anthropics_shape(api: Api, fields: Any, about: str) -> None:
@@ -317,6 +363,13 @@ async def test_the_sdk_knows_our_errors(api: Api, sdk: anthropic.AsyncAnthropic)
         await sdk.with_options(api_key="wrong").messages.create(**asked)
     with pytest.raises(anthropic.BadRequestError):
         await sdk.messages.create(**{**asked, "messages": []})
+    api.script(Script(refuse=ServiceClosed("Bye.")), Script(refuse=QueueFull("Full.")))
+    with pytest.raises(anthropic.APIStatusError) as closed:
+        await sdk.messages.create(**asked)
+    assert (closed.value.status_code, closed.value.type) == (529, "overloaded_error")
+    with pytest.raises(anthropic.RateLimitError) as full:
+        await sdk.messages.create(**asked)
+    assert full.value.response.headers["retry-after"] == "1"
 
 
 async def test_a_stream_that_fails_ends_with_an_error_event(
@@ -331,9 +384,9 @@ async def test_a_stream_that_fails_ends_with_an_error_event(
             await stream.get_final_message()
 
 
-async def test_an_output_format_is_held_by_a_grammar(
-    api: Api, sdk: anthropic.AsyncAnthropic
-) -> None:
+@pytest.mark.parametrize("field", ["output_config", "output_format"])
+async def test_an_output_format_is_held_by_a_grammar(api: Api, field: str) -> None:
+    """`output_format` is how the SDKs of 2025 sent it."""
     schema = {
         "type": "object",
         "properties": {"town": {"type": "string"}},
@@ -341,10 +394,8 @@ async def test_an_output_format_is_held_by_a_grammar(
         "additionalProperties": False,
     }
     api.script(Script(['{"town": ', '"Rome"}']))
-    format: Any = {"type": "json_schema", "schema": schema}
-    await sdk.messages.create(
-        model=api.model, max_tokens=50, messages=USER, output_config={"format": format}
-    )
+    format = {"type": "json_schema", "schema": schema}
+    await say(api, **{field: {"format": format} if field == "output_config" else format})
     constraint = api.engine.requests[-1].constraint
     assert constraint is not None
     assert "town" in constraint.grammar
@@ -353,9 +404,48 @@ async def test_an_output_format_is_held_by_a_grammar(
 async def test_the_sdk_lists_models(api: Api, sdk: anthropic.AsyncAnthropic) -> None:
     models = [model async for model in await sdk.models.list()]
     assert [model.id for model in models] == [api.model]
-    assert models[0].display_name
     assert models[0].created_at.year > 2000
-    assert (await sdk.models.retrieve(api.model)).type == "model"
+    assert models[0].max_input_tokens
+    assert models[0].model_extra == {}
+    assert await sdk.models.retrieve(api.model) == models[0]
+    with pytest.raises(anthropic.NotFoundError) as unknown:
+        await sdk.models.retrieve("no-such-model")
+    assert unknown.value.type == "not_found_error"
+    assert unknown.value.request_id
+
+
+@pytest.mark.parametrize(
+    ("asked", "ids", "more"),
+    [
+        ({}, "abcd", False),
+        ({"limit": 2}, "ab", True),
+        ({"limit": 2, "after_id": "b"}, "cd", False),
+        ({"limit": 1, "before_id": "c"}, "b", True),
+        ({"after_id": "d"}, "", False),
+    ],
+)
+def test_models_come_in_pages(asked: Any, ids: str, more: bool) -> None:
+    page = ModelsPage(**asked).of([{"id": id} for id in "abcd"])
+    assert [model["id"] for model in page["data"]] == list(ids)
+    assert page["has_more"] is more
+    assert (page["first_id"], page["last_id"]) == ((ids[0], ids[-1]) if ids else (None, None))
+
+
+async def test_a_page_begins_at_a_model_that_is_here(
+    api: Api, sdk: anthropic.AsyncAnthropic
+) -> None:
+    with pytest.raises(anthropic.NotFoundError, match="'gone'"):
+        await sdk.models.list(after_id="gone")
+    with pytest.raises(anthropic.BadRequestError, match="limit"):
+        await sdk.models.list(limit=0)
+
+
+async def test_what_is_no_route_is_refused_in_anthropics_shape(
+    api: Api, sdk: anthropic.AsyncAnthropic
+) -> None:
+    with pytest.raises(anthropic.NotFoundError) as unknown:
+        await sdk.messages.batches.list()
+    assert unknown.value.type == "not_found_error"
 
 
 async def test_calls_are_blocks_of_their_own(api: Api, sdk: anthropic.AsyncAnthropic) -> None:
@@ -396,6 +486,13 @@ def test_choices_among_tools(choice: Any, mode: ToolChoice, parallel: bool) -> N
     request = MessagesRequest.model_validate(body).to_generation()
     assert request.tool_choice == replace(mode, parallel=parallel)
     assert request.tools[0].parameters == TOOL["input_schema"]
+
+
+def test_examples_of_a_tools_use_are_shown() -> None:
+    tool = {**TOOL, "input_examples": [{"town": "Rome"}]}
+    body = {"model": "m", "messages": USER, "max_tokens": 1, "tools": [tool]}
+    (shown,) = MessagesRequest.model_validate(body).to_generation().tools
+    assert shown.parameters == {**TOOL["input_schema"], "examples": [{"town": "Rome"}]}
 
 
 async def test_tokens_are_counted_without_a_limit_being_asked_for(

@@ -103,11 +103,12 @@ def test_the_context_is_filled_and_never_overrun(runner):
 
 
 def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(runner):
+    """In the words by which Claude Code and LiteLLM know that a conversation must be shortened."""
     reply = run(runner, request("word " * 2000))[0]
     assert isinstance(reply.end, Failed)
     assert reply.end.kind == "ContextLengthExceeded"
-    assert "1024" in reply.end.message
-    assert "2001" in reply.end.message
+    assert "prompt is too long: 2001 tokens > 1023" in reply.end.message
+    assert "This model's maximum context length is 1024 tokens" in reply.end.message
 
 
 def test_what_can_never_fit_is_not_even_read(runner, monkeypatch):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -15,7 +16,7 @@ from lmnb.api.openai.sampling import unsupported
 from lmnb.chat.image import Image, joined
 from lmnb.chat.message import Message, ToolCall
 
-__all__ = ["Blocks", "InputMessage", "conversation", "text_of"]
+__all__ = ["Blocks", "InputMessage", "conversation"]
 
 IGNORED = ("redacted_thinking",)
 BILLING = "x-anthropic-billing-header:"
@@ -24,13 +25,13 @@ so that no prefix would ever be found in the cache."""
 
 
 class Source(Body):
-    """Where a document's or a picture's content is. Of documents, only what is text can be read."""
+    """Where a document's or a picture's content is."""
 
     type: str
     media_type: str = ""
     data: str = ""
     url: str = ""
-    content: Any = None
+    content: Blocks = []
 
     @property
     def image(self) -> Image | None:
@@ -45,7 +46,7 @@ class Source(Body):
 
 
 class Block(Body):
-    """One block of content, of any kind we understand; `cache_control` and citations are ignored."""
+    """One block of content, of any kind we understand; `cache_control` is ignored."""
 
     type: str
     text: str = ""
@@ -59,6 +60,8 @@ class Block(Body):
     source: Source | str | None = None
     title: str = ""
     context: str = ""
+    citations: Any = None
+    """In an answer that is sent back, a list."""
 
     @model_validator(mode="after")
     def _is_understood(self) -> Block:
@@ -73,22 +76,24 @@ class Block(Body):
                 raise unsupported("a picture that is no PNG, JPEG, GIF or BMP", "source")
         elif self.type not in NEEDED and self.type not in IGNORED:
             raise unsupported(f"content of type '{self.type}'", "type")
+        if isinstance(self.citations, dict) and self.citations.get("enabled"):
+            raise unsupported("citing a source", "citations")
         return self
 
     @property
-    def plain(self) -> str:
-        """What a model reads of it."""
-        match self.type:
-            case "text":
-                return self.text
-            case "document":
-                assert isinstance(self.source, Source)
-                inner = self.source.data or _inner_text(self.source.content)
-                return "\n".join(filter(None, (self.title, self.context, inner)))
-            case "search_result":
-                source = self.source if isinstance(self.source, str) else ""
-                return "\n".join(filter(None, (self.title, source, text_of(self.content))))
-        return ""
+    def parts(self) -> Iterator[str | Image]:
+        """What a model reads and sees of it."""
+        match self.type, self.source:
+            case "text", _:
+                yield self.text
+            case "image", Source(image=Image() as image):
+                yield image
+            case "document", Source() as source:
+                yield from filter(None, (self.title, self.context, source.data))
+                yield from _parts(source.content)
+            case "search_result", source:
+                yield from filter(None, (self.title, source if isinstance(source, str) else ""))
+                yield from _parts(self.content)
 
 
 NEEDED = {
@@ -121,29 +126,18 @@ class InputMessage(Body):
     content: Blocks
 
 
-def content_of(blocks: Sequence[Block]) -> tuple[str, tuple[Image, ...]]:
-    """What a model reads and sees of them."""
-    parts: list[str | Image] = []
-    for block in blocks:
-        if block.type == "image" and isinstance(block.source, Source):
-            assert block.source.image is not None
-            parts.append(block.source.image)
-        elif text := text_of([block]):
-            parts.append(text)
-    return joined(parts)
-
-
-def text_of(blocks: Sequence[Block]) -> str:
-    texts = (block.plain for block in blocks if not block.text.startswith(BILLING))
-    return "\n".join(text for text in texts if text)
+def _parts(blocks: Sequence[Block]) -> Iterator[str | Image]:
+    return (part for block in blocks for part in block.parts if part)
 
 
 def conversation(system: Sequence[Block], messages: Sequence[InputMessage]) -> tuple[Message, ...]:
-    """Results of tools become messages of their own, before what the user says beside them."""
-    out = [Message("system", text)] if (text := text_of(system)) else []
+    """Neighbours of one role are one turn. Results of tools become messages of their own, before
+    what the user says beside them."""
+    text, images = joined(_parts([one for one in system if not one.text.startswith(BILLING)]))
+    out = [Message("system", text, images=images)] if text else []
     names: dict[str, str] = {}
-    for message in messages:
-        blocks = message.content
+    for role, turn in groupby(messages, key=lambda message: message.role):
+        blocks = [block for message in turn for block in message.content]
         calls = tuple(
             ToolCall(block.id, block.name, msgspec.json.encode(block.input).decode())
             for block in blocks
@@ -152,27 +146,17 @@ def conversation(system: Sequence[Block], messages: Sequence[InputMessage]) -> t
         names |= {call.id: call.name for call in calls}
         results = [block for block in blocks if block.type == "tool_result"]
         out += [_result(block, names.get(block.tool_use_id)) for block in results]
-        text, images = content_of(blocks)
+        text, images = joined(_parts(blocks))
         if text or not results:
             thinking = "\n".join(block.thinking for block in blocks if block.thinking)
-            out.append(
-                Message(message.role, text, reasoning=thinking, tool_calls=calls, images=images)
-            )
+            out.append(Message(role, text, reasoning=thinking, tool_calls=calls, images=images))
+    if len(out) > 1 and out[-1] == Message("assistant", ""):
+        out.pop()  # an answer of which nothing is begun
     return tuple(out)
 
 
 def _result(block: Block, name: str | None) -> Message:
-    text, images = content_of(block.content)
+    text, images = joined(_parts(block.content))
     if block.is_error and "error" not in text[:20].lower():
         text = f"Error: {text}"
     return Message("tool", text, name, tool_call_id=block.tool_use_id, images=images)
-
-
-def _inner_text(content: Any) -> str:
-    """The text of a document that is given as blocks."""
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else []
-    return "\n".join(
-        str(part["text"]) for part in parts if isinstance(part, dict) and "text" in part
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.anthropic.content import Blocks, InputMessage, conversation
@@ -27,6 +27,16 @@ class Thinking(Body):
     display: Literal["summarized", "omitted"] = "summarized"
 
 
+def _refused(value: Any) -> Any:
+    if value:
+        raise PydanticCustomError("unsupported", "this is not supported by local models")
+    return None
+
+
+Absent = Annotated[Any, AfterValidator(_refused)]
+"""What only Anthropic's own servers do."""
+
+
 class OutputFormat(Body):
     type: Literal["json_schema"]
     schema_: Annotated[dict[str, Any], Field(alias="schema")]
@@ -35,25 +45,40 @@ class OutputFormat(Body):
 class OutputConfig(Body):
     effort: str | None = None
     format: OutputFormat | None = None
+    task_budget: Absent = None
+
+
+def _is_the_clients(type: str) -> str:
+    if type != "custom":
+        raise unsupported(f"the tool '{type}' (only tools with an 'input_schema')")
+    return type
 
 
 class ToolSpec(Body):
     """A tool of the client's own. Those that Anthropic runs on its servers cannot be had here."""
 
-    type: str = "custom"
+    type: Annotated[str, AfterValidator(_is_the_clients)] = "custom"
     name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,128}$")]
     description: str = ""
     input_schema: dict[str, Any] | None = None
+    input_examples: list[dict[str, Any]] = []
     strict: bool = False
+    defer_loading: bool = False
+    allowed_callers: list[str] = ["direct"]
 
     @model_validator(mode="after")
-    def _is_the_clients(self) -> ToolSpec:
-        if self.type != "custom":
-            raise unsupported(f"the tool '{self.type}' (only tools with an 'input_schema')", "type")
+    def _can_be_shown(self) -> ToolSpec:
+        if self.defer_loading:
+            raise unsupported("a tool that is to be searched for first", "defer_loading")
+        if "direct" not in self.allowed_callers:
+            raise unsupported("a tool that only other tools may call", "allowed_callers")
         return self
 
     def to_tool(self) -> Tool:
-        return Tool(self.name, self.description, self.input_schema, self.strict)
+        schema = self.input_schema
+        if self.input_examples:
+            schema = {**(schema or {}), "examples": self.input_examples}
+        return Tool(self.name, self.description, schema, self.strict)
 
 
 class Choice(Body):
@@ -75,16 +100,43 @@ class Choice(Body):
         )
 
 
+class Edit(Body):
+    type: str
+
+    @model_validator(mode="after")
+    def _is_done_anyway(self) -> Edit:
+        """Chat templates leave out what was thought before earlier answers, as far as they want to."""
+        if not self.type.startswith("clear_thinking"):
+            raise unsupported(f"'{self.type}'", "type")
+        return self
+
+
+class ContextManagement(Body):
+    edits: list[Edit] = []
+
+
 class CountRequest(GenerationFields):
-    """What has to do with the prompt. Metadata, betas and cache marks are ignored."""
+    """What has to do with the prompt. Metadata, betas and cache marks are ignored: they change
+    nothing in an answer."""
 
     messages: Annotated[list[InputMessage], Field(min_length=1)]
+    n: Literal[1] = 1
     system: Blocks = []
     thinking: Thinking | None = None
     output_config: OutputConfig = OutputConfig()
+    output_format: OutputFormat | None = None
+    """`output_config.format`, as it was called in a beta."""
     tools: list[ToolSpec] = []
     tool_choice: Choice | None = None
     chat_template_kwargs: dict[str, Any] = {}
+    context_management: ContextManagement = ContextManagement()
+    mcp_servers: Absent = None
+    container: Absent = None
+    compaction: Absent = None
+    thread: Absent = None
+    fallbacks: Absent = None
+    speed: Literal["standard"] = "standard"
+    service_tier: Literal["auto", "standard_only"] = "auto"
 
     @model_validator(mode="after")
     def _can_be_called(self) -> CountRequest:
@@ -127,11 +179,13 @@ class CountRequest(GenerationFields):
         )
 
     def _format(self) -> ResponseFormat | None:
-        wanted = self.output_config.format
-        if wanted is None:
-            return None
-        param = "output_config.format.schema"
-        return ResponseFormat("json_schema", wanted.schema_, strict=True, param=param)
+        for param, wanted in (
+            ("output_config.format.schema", self.output_config.format),
+            ("output_format.schema", self.output_format),
+        ):
+            if wanted is not None:
+                return ResponseFormat("json_schema", wanted.schema_, strict=True, param=param)
+        return None
 
     def _template_kwargs(self) -> dict[str, Any]:
         given: dict[str, Any] = {}
@@ -145,7 +199,8 @@ class CountRequest(GenerationFields):
 class MessagesRequest(CountRequest):
     """The body."""
 
-    max_tokens: Annotated[Integer, Field(ge=1, le=INT64)]
+    max_tokens: Annotated[Integer, Field(ge=0, le=INT64)]
+    """0 only reads the prompt, for the next request to find it read."""
     stop_sequences: list[str] = []
 
     @property

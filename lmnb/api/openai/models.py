@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Any
 
+from lmnb.api.anthropic.models import ModelsPage, model_json
 from lmnb.api.base import ApiHandler, endpoint
+from lmnb.api.query import parse_query
 from lmnb.errors import ModelNotFound
 from lmnb.models.store.store import ModelRecord
 
@@ -19,11 +20,10 @@ class ModelsHandler(ApiHandler):
     @endpoint
     async def get(self) -> None:
         entries = await _entries(self)
-        answer: dict[str, Any] = {"object": "list", "data": entries}
-        if "anthropic-version" in self.request.headers:
-            ends = {"first_id": entries[0]["id"], "last_id": entries[-1]["id"]} if entries else {}
-            answer |= {"first_id": None, "last_id": None, "has_more": False, **ends}
-        self.reply(answer)
+        if self.speaks_anthropic:
+            page = parse_query(self, ModelsPage)
+            return self.reply(page.of([model_json(entry) for entry in entries]))
+        self.reply({"object": "list", "data": entries})
 
     head = get
 
@@ -35,7 +35,7 @@ class ModelHandler(ApiHandler):
     async def get(self, name: str) -> None:
         for entry in await _entries(self):
             if entry["id"] == name.rstrip("/"):
-                return self.reply(entry)
+                return self.reply(model_json(entry) if self.speaks_anthropic else entry)
         raise ModelNotFound(f"There is no model {name!r} here.", param="model")
 
     head = get
@@ -72,8 +72,5 @@ def _entry(id: str, record: ModelRecord, created: int) -> dict[str, Any]:
         "owned_by": record.name.publisher or "local",
         "context_length": record.info.context_length,
         "state": "not-loaded",
-        # Anthropic's SDK looks for these.
-        "type": "model",
         "display_name": record.info.name or record.name.model,
-        "created_at": datetime.fromtimestamp(created, UTC).isoformat(),
     }
