@@ -41,8 +41,8 @@ def write_seeing_model(path: Path, architecture: str) -> Path:
         return write_model(path, "llama")
 
 
-def write_projector(path: Path, architecture: str) -> Path:
-    """The projector (mmproj) for the tiny model of that architecture."""
+def write_projector(path: Path, architecture: str, width: int = WIDTH) -> Path:
+    """The projector (mmproj) for a model of that architecture, whose embeddings are so wide."""
     kind = PROJECTORS[architecture]
     writer = gguf.GGUFWriter(path, "clip")
     writer.add_type("mmproj")
@@ -56,14 +56,14 @@ def write_projector(path: Path, architecture: str) -> Path:
         ("embedding_length", INNER),
         ("feed_forward_length", FORWARD),
         ("block_count", LAYERS),
-        ("projection_dim", WIDTH),
+        ("projection_dim", width),
         ("attention.head_count", HEADS),
     ):
         writer.add_uint32(f"clip.vision.{key}", number)
     writer.add_float32("clip.vision.attention.layer_norm_epsilon", 1e-6)
     writer.add_array("clip.vision.image_mean", [0.5, 0.5, 0.5])
     writer.add_array("clip.vision.image_std", [0.5, 0.5, 0.5])
-    _Tensors(writer).add(kind)
+    _Tensors(writer, width).add(kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -74,8 +74,8 @@ def write_projector(path: Path, architecture: str) -> Path:
 class _Tensors:
     """Shapes as numpy counts: the row length last."""
 
-    def __init__(self, writer: gguf.GGUFWriter) -> None:
-        self._writer = writer
+    def __init__(self, writer: gguf.GGUFWriter, width: int) -> None:
+        self._writer, self._width = writer, width
         self._random = np.random.default_rng(11)
 
     def add(self, kind: str) -> None:
@@ -89,19 +89,19 @@ class _Tensors:
             self._layer(f"v.blk.{layer}")
         self._norm("v.post_ln")
         if kind == "mlp":
-            self._linear("mm.0", WIDTH, INNER)
-            self._linear("mm.2", WIDTH, WIDTH)
+            self._linear("mm.0", self._width, INNER)
+            self._linear("mm.2", self._width, self._width)
         elif kind == "gemma3":
             self._writer.add_uint32("clip.vision.projector.scale_factor", 2)
-            self._random_tensor("mm.input_projection.weight", 1.5, INNER, WIDTH)
+            self._random_tensor("mm.input_projection.weight", 1.5, INNER, self._width)
             self._tensor("mm.soft_emb_norm.weight", np.ones(INNER))
         elif kind == "idefics3":
             self._writer.add_uint32("clip.vision.projector.scale_factor", 2)
             self._writer.add_uint32("clip.vision.preproc_image_size", 2 * SIZE)
-            self._random_tensor("mm.model.fc.weight", 0.3, WIDTH, INNER * 4)
+            self._random_tensor("mm.model.fc.weight", 0.3, self._width, INNER * 4)
         else:
-            self._linear("mm.0", WIDTH, INNER * 4)
-            self._linear("mm.2", WIDTH, WIDTH)
+            self._linear("mm.0", self._width, INNER * 4)
+            self._linear("mm.2", self._width, self._width)
 
     def _layer(self, name: str) -> None:
         for part in ("attn_q", "attn_k", "attn_v", "attn_out"):

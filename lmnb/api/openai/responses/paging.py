@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from lmnb.api.base import ApiHandler
+from lmnb.api.query import Query, parse_query
 from lmnb.errors import InvalidRequest
 
 __all__ = ["item_list", "page"]
 
-MOST, DEFAULT = 100, 20
 Item = dict[str, Any]
+
+
+class PageQuery(Query):
+    order: Literal["asc", "desc"] = "desc"
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    after: str = ""
 
 
 def page(handler: ApiHandler, items: Sequence[Item]) -> dict[str, Any]:
     """What `order`, `after` and `limit` ask for. The newest first, as OpenAI does."""
-    order = handler.get_query_argument("order", "desc")
-    if order not in ("asc", "desc"):
-        raise InvalidRequest("Invalid 'order': should be 'asc' or 'desc'.", param="order")
-    limit = handler.get_query_argument("limit", str(DEFAULT))
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:5]) <= MOST):
-        raise InvalidRequest(f"Invalid 'limit': should be 1 to {MOST}.", param="limit")
-    ordered = list(items) if order == "asc" else list(reversed(items))
-    if after := handler.get_query_argument("after", None):
-        places = [number for number, item in enumerate(ordered) if item["id"] == after]
+    asked = parse_query(handler, PageQuery)
+    ordered = list(items) if asked.order == "asc" else list(reversed(items))
+    if asked.after:
+        places = [number for number, item in enumerate(ordered) if item["id"] == asked.after]
         if not places:
-            raise InvalidRequest(f"Invalid 'after': no item has the id '{after}'.", param="after")
+            raise InvalidRequest(
+                f"Invalid 'after': no item has the id '{asked.after}'.",
+                param="after",
+                code="invalid_value",
+            )
         ordered = ordered[places[0] + 1 :]
-    return item_list(ordered[: int(limit)], has_more=len(ordered) > int(limit))
+    return item_list(ordered[: asked.limit], has_more=len(ordered) > asked.limit)
 
 
 def item_list(items: Sequence[Item], *, has_more: bool = False) -> dict[str, Any]:

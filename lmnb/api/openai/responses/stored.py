@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from pydantic import Field
 
 from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.openai.responses.paging import page
 from lmnb.api.openai.responses.resource import Resource, error_json
 from lmnb.api.openai.responses.sse import send_events
 from lmnb.api.openai.responses.writer import Event
+from lmnb.api.query import Query, parse_query
 from lmnb.errors import InvalidRequest, NotFound, ServiceClosed
 from lmnb.service.responses import StoredResponse
 
 __all__ = ["CancelHandler", "InputItemsHandler", "ResponseHandler"]
 
 UNFINISHED = ("queued", "in_progress")
+
+
+class ResponseQuery(Query):
+    stream: bool = False
+    starting_after: Annotated[int, Field(ge=-1)] = -1
 
 
 class _StoredHandler(ApiHandler):
@@ -45,9 +52,9 @@ class _StoredHandler(ApiHandler):
 class ResponseHandler(_StoredHandler):
     @endpoint
     async def get(self, id: str) -> None:
-        if self.get_query_argument("stream", "false").lower() in ("true", "1"):
-            after = _number(self.get_query_argument("starting_after", "-1"))
-            await send_events(self, await self._events(id, after))
+        asked = parse_query(self, ResponseQuery)
+        if asked.stream:
+            await send_events(self, await self._events(id, asked.starting_after))
         else:
             self.reply(await self.current(id))
 
@@ -100,12 +107,3 @@ def _last_event(response: Resource) -> bytes:
     """Of a response whose events were lost with the server that wrote it."""
     kind = f"response.{response['status']}"
     return msgspec.json.encode({"type": kind, "sequence_number": 0, "response": response})
-
-
-def _number(text: str) -> int:
-    try:
-        return max(-1, int(text))
-    except ValueError:
-        raise InvalidRequest(
-            f"Invalid 'starting_after': should be a number, not '{text}'.", param="starting_after"
-        ) from None

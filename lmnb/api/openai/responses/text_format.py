@@ -39,13 +39,9 @@ class TextFormat(Body):
     def to_json(self) -> dict[str, Any]:
         if self.type != "json_schema":
             return {"type": self.type}
-        return {
-            "type": "json_schema",
-            "name": self.name,
-            "description": self.description,
-            "schema": self.schema_,
-            "strict": self.strict,
-        }
+        described = {} if self.description is None else {"description": self.description}
+        schema = {"schema": self.schema_, "strict": self.strict}
+        return {"type": "json_schema", "name": self.name, **described, **schema}
 
 
 class TextOptions(Body):
