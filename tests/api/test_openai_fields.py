@@ -35,6 +35,13 @@ async def test_what_would_change_the_answer_is_refused_by_name(
     assert answer.json()["error"]["param"] == param
 
 
+async def test_a_choice_among_no_tools_is_none_for_responses_either(api: Api) -> None:
+    choice = {"type": "allowed_tools", "mode": "required", "tools": []}
+    body = {"input": "Hi", "tools": [{"type": "function", **FUNCTION}], "tool_choice": choice}
+    answer = await api.post("/v1/responses", body)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "tool_choice.tools")
+
+
 @pytest.mark.parametrize(
     "fields",
     [

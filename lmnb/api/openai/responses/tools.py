@@ -49,6 +49,12 @@ class Choice(Body):
     mode: Literal["none", "auto", "required"] = "auto"
     tools: list[NamedTool] = []
 
+    @model_validator(mode="after")
+    def _says_which(self) -> Choice:
+        if self.type == "allowed_tools" and not self.tools:
+            raise PydanticCustomError("no_tools", "should not be empty", {"field": ("tools",)})
+        return self
+
     def names(self) -> tuple[str, ...]:
         if self.type == "function":
             return (self.name,)
