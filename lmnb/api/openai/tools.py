@@ -11,7 +11,7 @@ from lmnb.api.body import Body
 from lmnb.api.openai.sampling import unsupported
 from lmnb.chat.tools import Tool, ToolChoice, unknown_names
 
-__all__ = ["ToolFields"]
+__all__ = ["OneOf", "ToolFields"]
 
 Mode = Literal["none", "auto", "required"]
 _TRUTH = {"true": True, "false": False}
@@ -94,6 +94,7 @@ OneOf = Annotated[
     Annotated[Mode, BeforeValidator(_mode), Tag("mode")] | Annotated[ObjectT, Tag("object")],
     Discriminator(_mode_or_object),
 ]
+"""A mode, or an object that names functions."""
 
 
 class ToolFields(Body):

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from lmnb.api.body import Body
 from lmnb.api.openai.response_format import SaidTrue
 from lmnb.api.openai.sampling import unsupported
+from lmnb.api.openai.tools import OneOf
 from lmnb.chat.tools import Tool, ToolChoice, unknown_names
 
 __all__ = ["ToolFields"]
@@ -75,7 +76,7 @@ def _choice(value: Any) -> Any:
 
 
 FunctionTools = list[Annotated[FunctionTool, BeforeValidator(_function_only)]]
-AnyChoice = Annotated[Literal["none", "auto", "required"] | Choice, BeforeValidator(_choice)]
+AnyChoice = Annotated[OneOf[Choice], BeforeValidator(_choice)]
 
 
 class ToolFields(Body):
