@@ -14,7 +14,7 @@ from tornado.ioloop import PeriodicCallback
 from lmnb.models.hub.hub import Hub
 from lmnb.service.catalogue import Catalogue
 from lmnb.service.database import Database
-from lmnb.service.downloads.downloads import Downloads, most_at_once
+from lmnb.service.downloads.downloads import DOWNLOADS, Downloads
 from lmnb.service.estimates import Estimates
 from lmnb.service.keys import Keys
 from lmnb.service.listener import ListenerControl
@@ -87,6 +87,7 @@ class Services:
     hub: Hub = field(default_factory=Hub)
     catalogue: Catalogue = field(init=False)
     downloads: Downloads = field(init=False)
+    downloads_at_once: int = DOWNLOADS
     mcp: McpServers = field(default_factory=McpServers)
     activity: Activity = field(default_factory=Activity)
     patience: float = 1.0
@@ -105,7 +106,7 @@ class Services:
             self.catalogue,
             self.database,
             self.notices,
-            limit=most_at_once(),
+            limit=self.downloads_at_once,
             busy=self.activity.busy,
             key_of=self.store.id_of,
         )

@@ -20,6 +20,7 @@ from lmnb.models.store.store import ModelStore, default_roots
 from lmnb.server.environment import switch
 from lmnb.server.jit import JitLoading
 from lmnb.service.database import Database
+from lmnb.service.downloads.downloads import DOWNLOADS
 from lmnb.service.estimates import Estimates
 from lmnb.service.generation import Generations
 from lmnb.service.guardrail import guardrail_named
@@ -30,7 +31,16 @@ from lmnb.service.mcp.servers import McpMode, McpServers
 from lmnb.service.outbound import Outbound
 from lmnb.service.settings import Settings
 
-__all__ = ["Outside", "build_services", "default_guardrail", "load_options"]
+__all__ = [
+    "DOWNLOADS",
+    "Outside",
+    "build_services",
+    "default_guardrail",
+    "downloads_at_once",
+    "load_options",
+]
+
+MOST_DOWNLOADS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,14 @@ def default_guardrail(environ: Mapping[str, str] = os.environ) -> Guardrail:
     if name is not None and name not in GUARDRAILS:
         raise InvalidRequest(f"LMNB_GUARDRAIL is one of {', '.join(GUARDRAILS)}, not {name!r}.")
     return guardrail_named(name, "balanced")
+
+
+def downloads_at_once(environ: Mapping[str, str] = os.environ) -> int:
+    """`LMNB_DOWNLOADS`. Raises InvalidRequest."""
+    text = environ.get("LMNB_DOWNLOADS", "").strip() or str(DOWNLOADS)
+    if not text.isdigit() or not 1 <= int(text) <= MOST_DOWNLOADS:
+        raise InvalidRequest(f"LMNB_DOWNLOADS must be a whole number from 1 to {MOST_DOWNLOADS}")
+    return int(text)
 
 
 def load_options(
@@ -105,6 +123,7 @@ def build_services(
     log_prompts: bool = False,
     outside: Outside | None = None,
     guardrail: Guardrail = "balanced",
+    downloads: int = DOWNLOADS,
 ) -> Services:
     store = ModelStore(
         default_roots(model_path, read_from=read_from),
@@ -139,4 +158,5 @@ def build_services(
         estimates=estimates,
         mcp=McpServers(outside.mcp, outbound),
         activity=activity,
+        downloads_at_once=downloads,
     )

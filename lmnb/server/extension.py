@@ -18,7 +18,13 @@ from lmnb.api.routes import mount
 from lmnb.api.services import SETTING, Activity, Services
 from lmnb.errors import LmnbError
 from lmnb.models.memory.fit import GUARDRAILS, Guardrail
-from lmnb.server.build import Outside, build_services, default_guardrail, load_options
+from lmnb.server.build import (
+    Outside,
+    build_services,
+    default_guardrail,
+    downloads_at_once,
+    load_options,
+)
 from lmnb.server.environment import port as port_said
 from lmnb.server.forwarding import SCHEMA_FILE, Forwarding
 from lmnb.server.jit import JitLoading
@@ -26,7 +32,6 @@ from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.notebook import KEYS_SETTING, NotebookHandler
 from lmnb.server.runtime import RuntimeFile
 from lmnb.server.second import SecondListener
-from lmnb.service.downloads.downloads import most_at_once
 from lmnb.service.mcp.servers import McpMode
 
 __all__ = ["LMNBApp", "main"]
@@ -151,7 +156,7 @@ class LMNBApp(ExtensionApp):
 
     @default("downloads")
     def _downloads_default(self) -> int:
-        return most_at_once()
+        return downloads_at_once()
 
     @default("api_key")
     def _api_key_default(self) -> str:
@@ -182,8 +187,8 @@ class LMNBApp(ExtensionApp):
             log_prompts=self.log_prompts,
             outside=Outside(self.mcp, tuple(self.allowed_hosts), self.remote_images),
             guardrail=self.guardrail,
+            downloads=self.downloads,
         )
-        self.services.downloads.limit = self.downloads
         self.key = ServerKey(self.api_key or None)
         self.runtime_file = RuntimeFile()
         self.settings[SETTING] = self.services

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-__all__ = ["aside"]
+__all__ = ["aside", "begun"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -16,6 +16,11 @@ T = TypeVar("T")
 
 async def aside(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What `function` returns or raises, called in a thread of its own."""
+    return await begun(function, *args, **kwargs)
+
+
+def begun(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
+    """The same, to be awaited later. The process does not wait for the thread when it ends."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
@@ -39,4 +44,4 @@ async def aside(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
             pass  # the server has ended meanwhile
 
     threading.Thread(target=run, name="lmnb-aside", daemon=True).start()
-    return await future
+    return future

@@ -8,7 +8,7 @@ import pytest
 
 from lmnb.errors import InvalidRequest
 from lmnb.server import standalone
-from lmnb.server.build import Outside, default_guardrail, load_options
+from lmnb.server.build import Outside, default_guardrail, downloads_at_once, load_options
 from lmnb.server.environment import port, switch
 
 WRONG = {
@@ -49,6 +49,13 @@ def test_an_empty_variable_is_none() -> None:
     assert default_guardrail(empty) == "balanced"
     assert Outside.of(empty) == Outside()
     assert load_options({}, empty) == load_options({}, {})
+
+
+@pytest.mark.parametrize("text", ["0", "many", "-1", "1.5", "33"])
+def test_some_downloads_run_at_once(text: str) -> None:
+    assert (downloads_at_once({}), downloads_at_once({"LMNB_DOWNLOADS": "5"})) == (3, 5)
+    with pytest.raises(InvalidRequest, match="LMNB_DOWNLOADS"):
+        downloads_at_once({"LMNB_DOWNLOADS": text})
 
 
 @pytest.mark.parametrize("text", ["65536", "-1", "²", "1e3"])

@@ -7,7 +7,7 @@ import pytest
 from lmnb.errors import InvalidRequest
 from lmnb.server.build import Outside
 from lmnb.server.extension import LMNBApp
-from lmnb.server.standalone import _options, _parser
+from lmnb.server.serve_options import serve_options
 
 VARIABLES = {
     "LMNB_MCP": "Configured",
@@ -21,7 +21,7 @@ def test_nothing_is_allowed_unless_it_is_said(monkeypatch: pytest.MonkeyPatch) -
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     assert Outside.of({}) == Outside("off", (), False)
-    assert _options(_parser("lmnb serve").parse_args([])).outside == Outside()
+    assert serve_options([], "lmnb serve").outside == Outside()
     app = LMNBApp()
     assert (app.mcp, app.allowed_hosts, app.remote_images) == ("off", [], False)
 
@@ -30,14 +30,14 @@ def test_the_environment_says_it_to_both_hosts(monkeypatch: pytest.MonkeyPatch) 
     assert Outside.of(VARIABLES) == SAID
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
-    assert _options(_parser("lmnb serve").parse_args([])).outside == SAID
+    assert serve_options([], "lmnb serve").outside == SAID
     app = LMNBApp()
     assert Outside(app.mcp, tuple(app.allowed_hosts), app.remote_images) == SAID
 
 
 def test_flags_say_it_too() -> None:
     flags = ["--mcp", "ephemeral", "--allowed-host", "a.example", "--remote-images"]
-    parsed = _options(_parser("lmnb serve").parse_args(flags))
+    parsed = serve_options(flags, "lmnb serve")
     assert parsed.outside == Outside("ephemeral", ("a.example",), True)
 
 

@@ -28,7 +28,7 @@ from lmnb.models.store.scan import scan
 from lmnb.service.database import Database
 from lmnb.service.downloads import downloads
 from lmnb.service.downloads import queue as download_queue
-from lmnb.service.downloads.downloads import Downloads, most_at_once
+from lmnb.service.downloads.downloads import Downloads
 from lmnb.service.notices import Notices
 from tests.hub import Fault, StandInHub
 from tests.hub.models import SMOLLM2, TINY
@@ -423,14 +423,6 @@ async def test_a_gated_model_says_where_to_ask(
             await server.downloads.start(gated)
         monkeypatch.setenv("HF_TOKEN", "hf_reader")
         assert (await server.get(gated))["state"] == "completed"
-
-
-def test_the_limit_is_read_from_the_environment() -> None:
-    assert most_at_once({}) == 3
-    assert most_at_once({"LMNB_DOWNLOADS": "5"}) == 5
-    for wrong in ("0", "many", "-1", "1.5"):
-        with pytest.raises(InvalidRequest, match="LMNB_DOWNLOADS"):
-            most_at_once({"LMNB_DOWNLOADS": wrong})
 
 
 def count_busy(counts: list[int]) -> Any:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sqlite3
-from collections.abc import Mapping
 from typing import Any
 
 from lmnb.errors import InvalidRequest, NotFound
@@ -20,19 +18,13 @@ from lmnb.service.downloads.queue import STEP_SECONDS, DownloadQueue
 from lmnb.service.downloads.status import DownloadStatus, status_of
 from lmnb.service.notices import Notices
 
-__all__ = ["Downloads", "most_at_once"]
+__all__ = ["DOWNLOADS", "Downloads"]
 
 log = logging.getLogger("lmnb.service")
+DOWNLOADS = 3
+"""That run at the same time."""
 OBEY_STEPS = 8
 """How many steps another server may take to do what was asked of it."""
-
-
-def most_at_once(environ: Mapping[str, str] = os.environ) -> int:
-    """`LMNB_DOWNLOADS`. Raises InvalidRequest."""
-    text = environ.get("LMNB_DOWNLOADS", "").strip() or "3"
-    if not text.isdigit() or not 1 <= int(text) <= 32:
-        raise InvalidRequest("LMNB_DOWNLOADS must be a whole number from 1 to 32")
-    return int(text)
 
 
 class Downloads:
@@ -48,20 +40,12 @@ class Downloads:
         database: Database,
         notices: Notices,
         *,
-        limit: int = 3,
+        limit: int = DOWNLOADS,
         **options: Any,
     ) -> None:
         self._catalogue = catalogue
         self._jobs = DownloadJobs(database)
         self._queue = DownloadQueue(self._jobs, notices, limit=limit, **options)
-
-    @property
-    def limit(self) -> int:
-        return self._queue.limit
-
-    @limit.setter
-    def limit(self, count: int) -> None:
-        self._queue.limit = count
 
     async def start(
         self, model: str, *, quantization: str | None = None, revision: str | None = None

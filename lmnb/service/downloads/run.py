@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable
 
@@ -11,6 +10,7 @@ from lmnb.models.download.control import Control
 from lmnb.models.download.file import PATIENCE, download
 from lmnb.models.download.part import check_space
 from lmnb.models.download.retrying import Patience
+from lmnb.service.aside import begun
 from lmnb.service.downloads.job import DownloadJob
 from lmnb.service.downloads.rate import Rate
 
@@ -30,15 +30,12 @@ class DownloadRun:
         self.job = job
         self.control = Control()
         self.rate = Rate()
+        self.finished: asyncio.Future[None]
         self._reserved, self._patience = reserved, patience
-        self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Has what the thread ended with: Stopped, an error, or nothing."""
 
     def start(self) -> None:
-        """A thread of its own, which the process does not wait for when it ends."""
-        name = f"lmnb-{self.job.id}"
-        loop = asyncio.get_running_loop()
-        threading.Thread(target=self._run, args=(loop,), name=name, daemon=True).start()
+        """`finished` has what the thread ends with: Stopped, an error, or nothing."""
+        self.finished = begun(self._fetch)
 
     def stop(self) -> None:
         self.control.stop()
@@ -55,25 +52,6 @@ class DownloadRun:
     def measure(self) -> None:
         """To be called a few times a second."""
         self.rate.update(sum(self.received.values()), time.monotonic())
-
-    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        error: BaseException | None = None
-        try:
-            self._fetch()
-        except BaseException as caught:
-            error = caught
-        try:
-            loop.call_soon_threadsafe(self._finish, error)
-        except RuntimeError:
-            pass  # the server has ended meanwhile; the next one goes on
-
-    def _finish(self, error: BaseException | None) -> None:
-        if self.finished.cancelled():
-            return
-        if error is None:
-            self.finished.set_result(None)
-        else:
-            self.finished.set_exception(error)
 
     def _fetch(self) -> None:
         """Nothing is to be found in the cache before all of it is there."""
