@@ -12,6 +12,7 @@ from tornado import httputil
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
+from lmnb.api.anthropic.errors import VERSION, error_json
 from lmnb.api.base import (
     MAX_BODY_BYTES,
     ApiHandler,
@@ -83,10 +84,11 @@ class _Refusal(httputil.HTTPMessageDelegate):
         self._connection = request.connection
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> None:
-        error = BodyTooLarge(MAX_BODY_BYTES)
-        body = msgspec.json.encode(error.to_json())
+        error, id = BodyTooLarge(MAX_BODY_BYTES), new_request_id()
+        speaks_anthropic = VERSION in headers
+        body = msgspec.json.encode(error_json(error, id) if speaks_anthropic else error.to_json())
         lines = {"Content-Type": "application/json", "Content-Length": str(len(body))}
-        lines["x-request-id"] = new_request_id()
+        lines["request-id" if speaks_anthropic else "x-request-id"] = id
         connection: Any = self._connection
         connection.write_headers(
             httputil.ResponseStartLine("HTTP/1.1", error.status, "Request Entity Too Large"),

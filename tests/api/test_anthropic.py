@@ -372,6 +372,17 @@ async def test_the_sdk_knows_our_errors(api: Api, sdk: anthropic.AsyncAnthropic)
     assert full.value.response.headers["retry-after"] == "1"
 
 
+async def test_a_body_that_is_not_even_read_is_refused_in_its_shape(
+    api: Api, sdk: anthropic.AsyncAnthropic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lmnb.server.listener.MAX_BODY_BYTES", 1000)
+    talk: Any = [{"role": "user", "content": "x" * 2000}]
+    with pytest.raises(anthropic.RequestTooLargeError) as large:
+        await sdk.messages.create(model=api.model, max_tokens=9, messages=talk)
+    assert large.value.body["error"]["type"] == "request_too_large"  # type: ignore[index]
+    assert large.value.request_id
+
+
 async def test_a_stream_that_fails_ends_with_an_error_event(
     api: Api, sdk: anthropic.AsyncAnthropic
 ) -> None:
