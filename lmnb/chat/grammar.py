@@ -69,7 +69,8 @@ def _lark(wanted: ResponseFormat) -> str:
         case "regex":
             return "start: " + lark.regex(_text(value))
         case "choice":
-            return "start: " + " | ".join(lark.literal(_text(choice)) for choice in _choices(value))
+            literals = " | ".join(lark.literal(_text(choice)) for choice in _choices(value))
+            return f"start: CHOICE\nCHOICE: {literals}"
         case "gbnf":
             return to_lark(_text(value))
         case "lark":

@@ -24,13 +24,14 @@ def literal(text: str) -> str:
 
 
 def regex(pattern: str) -> str:
-    """`pattern` between slashes. The whole text matches it, so anchors at its ends say nothing."""
+    """`pattern` between slashes. The whole text matches it, so anchors at its ends say nothing. `\\d`
+    are the ten digits, as in JSON schemas: not those of every script."""
     from llguidance import regex_to_lark
 
     pattern = pattern.removeprefix("^")
     if pattern.endswith("$") and (len(pattern) - len(pattern[:-1].rstrip("\\"))) % 2:
         pattern = pattern[:-1]
-    return f"/{regex_to_lark(pattern)}/"
+    return f"/{regex_to_lark(pattern, 'd')}/"
 
 
 def _escape(character: str) -> str:

@@ -64,6 +64,7 @@ class _Schema:
     def __init__(self, root: Schema) -> None:
         self._root = root
         self._closing = not any(map(_intersects, _parts(root)))
+        self._named = any("$id" in part or "id" in part for part in _parts(root))
 
     def served(self, schema: Any, path: tuple[str, ...]) -> Any:
         if not isinstance(schema, dict):
@@ -76,6 +77,8 @@ class _Schema:
         reword(done, self._resolve)
         if refused := sorted(done.keys() & UNSERVED):
             raise _refused(f"keyword '{refused[0]}'", path)
+        if self._points_outside(target := done.get("$ref")):
+            raise _refused("keyword '$ref'", path, f": '{target}' is outside the schema")
         if unknown := formats.refused(done):
             raise _refused(f"'format' '{unknown}'", path)
         formats.enforce(done)
@@ -109,6 +112,10 @@ class _Schema:
             schema["allOf"] = [*schema.get("allOf", ()), {"anyOf": schema.pop("oneOf")}]
         else:
             schema["anyOf"] = schema.pop("oneOf")
+
+    def _points_outside(self, target: Any) -> bool:
+        """Where parts have names of their own, llguidance knows."""
+        return isinstance(target, str) and not target.startswith("#") and not self._named
 
     def _closed(self, schema: Mapping[str, Any]) -> bool:
         return self._closing and _lists_its_properties(schema)

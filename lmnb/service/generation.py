@@ -50,7 +50,12 @@ class Generation:
     the model, which the caller acquired, when it ends."""
 
     def __init__(
-        self, model: LoadedModel, stream: SequenceStream, parser: Parser | None, log: Log
+        self,
+        model: LoadedModel,
+        request: GenerationRequest,
+        stream: SequenceStream,
+        parser: Parser | None,
+        log: Log,
     ) -> None:
         self.model = model.id
         self.loaded = model
@@ -58,6 +63,7 @@ class Generation:
         """So far."""
         self.prompt_ids: tuple[int, ...] = ()
         """Where they were asked for."""
+        self._request = request
         self._stream = stream
         self._events = aiter(stream)
         self._parser = parser
@@ -87,7 +93,8 @@ class Generation:
     async def accepted(self) -> None:
         """Wait until the engine has taken the prompt. Raises what makes it refuse."""
         try:
-            first = await anext(self._events)
+            with naming_the_field(self._request):
+                first = await anext(self._events)
         except BaseException:
             self.cancel()
             raise
@@ -107,7 +114,8 @@ class Generation:
             self._report(None)
 
     async def _receive(self) -> None:
-        event = await anext(self._events)
+        with naming_the_field(self._request):
+            event = await anext(self._events)
         self._meter.computing()
         match event:
             case Delta(_, text, tokens, logprobs):
@@ -209,12 +217,12 @@ class Generations:
         try:
             prepared, parser = await self._prepare(model, request)
             await self._report(model, prepared)
-            generation = Generation(model, model.engine.submit(prepared), parser, self.log)
+            stream = model.engine.submit(prepared)
+            generation = Generation(model, request, stream, parser, self.log)
         except BaseException:
             model.uses.leave()
             raise
-        with naming_the_field(request):
-            await generation.accepted()
+        await generation.accepted()
         return generation
 
     async def _report(self, model: LoadedModel, prepared: EngineRequest) -> None:

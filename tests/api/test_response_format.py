@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from lmnb.errors import InvalidRequest
 from tests.api.conftest import Api
 from tests.scripted import Script
 
@@ -88,10 +89,11 @@ async def test_what_cannot_be_done_is_a_400(
     assert api.engine.requests == []
 
 
-async def test_what_only_the_engine_can_refuse_names_the_clients_field(api: Api) -> None:
-    from lmnb.errors import InvalidRequest
-
-    api.script(Script(refuse=InvalidRequest("The grammar cannot be used: x.", param="constraint")))
+@pytest.mark.parametrize("when", ["refuse", "fail"])
+async def test_what_only_the_engine_can_refuse_names_the_clients_field(api: Api, when: str) -> None:
+    """At once, or where it shows on the way."""
+    why = InvalidRequest("The grammar cannot be used: x.", param="constraint")
+    api.script(Script(**{when: why}))
     response = await api.chat(guided_regex="a")
     assert response.status_code == 400
     assert response.json()["error"]["param"] == "guided_regex"

@@ -40,6 +40,7 @@ def test_a_schema():
         ("(?i)yes", "YeS", "no"),
         (r"[\"'\\]", "\\", "a"),
         (r"a\\$", "a\\", "a"),
+        (r"\d", "1", "\u0661"),
     ],
 )
 def test_a_regex_matches_the_whole_reply(pattern, good, bad):
@@ -48,7 +49,7 @@ def test_a_regex_matches_the_whole_reply(pattern, good, bad):
 
 
 def test_choices_are_taken_literally():
-    choices = ["a", "ab", "a/b", 'ä😀\n"\\', "\0\x1f\x7f", "{}", "|"]
+    choices = ["a", "ab", "a/b", 'ä😀\n"\\', "\0\x1f\x7f", "{}", "|", *map(str, range(3000))]
     chosen = language("choice", choices)
     assert all(choice in chosen for choice in choices)
     assert "b" not in chosen

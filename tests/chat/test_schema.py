@@ -38,6 +38,8 @@ DOG = {"type": "object", "properties": {"kind": {"const": "dog"}}, "required": [
         {"unevaluatedProperties": False, "allOf": [{}]},
         {"oneOf": [{"type": "integer"}, {"type": "number"}]},
         {"divisibleBy": 2},
+        {"$ref": "https://example.com/schema.json"},
+        {"$ref": "file:///etc/passwd"},
         {"$dynamicRef": "#a"},
         {"type": "string", "format": "iri"},
     ],
