@@ -43,9 +43,11 @@ from lmnb.engine.protocol import (
     decode_message,
     frame,
 )
+from lmnb.engine.pulse import Pulse
 from lmnb.errors import EngineDied, EngineError, LmnbError, LoadFailed, ServiceClosed
 
 CLOSE_SECONDS = 2.0
+AGAIN = " The next request starts a fresh one."
 log = logging.getLogger("lmnb.runtime")
 
 _ENVIRONMENT = {
@@ -108,7 +110,8 @@ class EngineProcess:
         self._loop = asyncio.get_running_loop()
         self._loaded: asyncio.Future[ModelFacts] = self._loop.create_future()
         self._ended = asyncio.Event()
-        self._closing = False
+        self._closing = self._hung = False
+        self._pulse = Pulse(self._give_up)
         self._ids = itertools.count(1)
         self._streams: dict[int, ProcessStream] = {}
         self._calls: dict[int, asyncio.Future[Answer]] = {}
@@ -136,6 +139,7 @@ class EngineProcess:
             for target in (self._read, self._write, self._listen):
                 threading.Thread(target=target, daemon=True, name="lmnb-engine").start()
             self._send(Load(path, self.options))
+            self._pulse.start()
             self.facts = await self._loaded
         except BaseException:
             self.kill()
@@ -277,6 +281,7 @@ class EngineProcess:
         log.info("%s", text, extra={"engine_pid": self.pid})
 
     def _receive(self, messages: list[Message]) -> None:
+        self._pulse.heard()
         for message in messages:
             match message:
                 case Events(events):
@@ -289,6 +294,7 @@ class EngineProcess:
                 case Loading(progress):
                     self._progress(progress)
                 case Loaded(facts) if not self._loaded.done():
+                    self._pulse.loaded()
                     self._loaded.set_result(facts)
                 case LoadError(text) if not self._loaded.done():
                     self._loaded.set_exception(LoadFailed(text))
@@ -302,11 +308,18 @@ class EngineProcess:
                 del self._streams[event.id]
             stream.push(event)
 
+    def _give_up(self) -> None:
+        """Nothing is heard of the process. A stopped one can still be killed."""
+        self._hung = True
+        if self._process is not None:
+            self._process.kill()
+
     def _end(self) -> None:
+        self._pulse.stop()
         self._ended.set()
         error = self._obituary()
         if not self._loaded.done():
-            self._loaded.set_exception(LoadFailed(error.message))
+            self._loaded.set_exception(LoadFailed(error.message.removesuffix(AGAIN)))
             self._loaded.exception()  # it may be nobody's any more
         streams, self._streams = self._streams, {}
         for stream in streams.values():
@@ -319,12 +332,13 @@ class EngineProcess:
     def _obituary(self) -> LmnbError:
         if self._closing:
             return ServiceClosed("The model was unloaded.")
+        if self._hung:
+            return EngineDied("The engine process gave no sign of life and was ended." + AGAIN)
         code = self._process.poll() if self._process else None
         how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
         last = self._said[-1] if self._said else "nothing"
         return EngineDied(
-            f"The engine process ended unexpectedly ({how}); it last said: {last!r}. "
-            "The next request starts a fresh one."
+            f"The engine process ended unexpectedly ({how}); it last said: {last!r}." + AGAIN
         )
 
 

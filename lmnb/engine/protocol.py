@@ -16,9 +16,11 @@ from lmnb.engine.events import EngineStatus, ModelFacts, SequenceEvent
 from lmnb.engine.options import EmbedRequest, EngineRequest, LoadOptions, RerankRequest
 from lmnb.engine.partition import Stretch
 
-VERSION = 1
+VERSION = 2
 LENGTH = struct.Struct(">I")
 MAX_FRAME = 1 << 30
+BEAT_SECONDS = 1.0
+"""How often a worker says that it lives."""
 
 
 class Load(msgspec.Struct, frozen=True, tag=True):
@@ -77,6 +79,10 @@ class Hello(msgspec.Struct, frozen=True, tag=True):
     version: int
 
 
+class Alive(msgspec.Struct, frozen=True, tag=True):
+    """Said at every beat, whatever else is computed."""
+
+
 class Loading(msgspec.Struct, frozen=True, tag=True):
     progress: float
 
@@ -108,7 +114,7 @@ class Answer(msgspec.Struct, frozen=True, tag=True):
     """What `error` is: a class of lmnb.errors."""
 
 
-Message = Hello | Loading | Loaded | LoadError | Events | Answer
+Message = Hello | Alive | Loading | Loaded | LoadError | Events | Answer
 
 _encoder = msgspec.msgpack.Encoder()
 decode_command = msgspec.msgpack.Decoder(Command).decode

@@ -17,7 +17,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lmnb.engine.protocol import (
+    BEAT_SECONDS,
     VERSION,
+    Alive,
     Answer,
     Cancel,
     Command,
@@ -53,11 +55,10 @@ class Worker:
     """Serves one model over two pipes."""
 
     def __init__(self, commands: int, messages: int) -> None:
-        self._out = messages
+        self._out, self._writing = messages, threading.Lock()
         self._inbox: queue.SimpleQueue[Command | Answer] = queue.SimpleQueue()
         threading.Thread(target=self._read, args=(commands,), daemon=True).start()
-        if hasattr(os, "getppid"):
-            threading.Thread(target=self._watch, args=(os.getppid(),), daemon=True).start()
+        threading.Thread(target=self._watch, args=(os.getppid(),), daemon=True).start()
 
     def run(self) -> None:
         self._write(Hello(VERSION))
@@ -155,8 +156,12 @@ class Worker:
         if isinstance(message, Events) and not message.events:
             return
         data = memoryview(frame(message))
-        while data:
-            data = data[os.write(self._out, data) :]
+        try:
+            with self._writing:
+                while data:
+                    data = data[os.write(self._out, data) :]
+        except OSError:  # the parent is gone: EPIPE, and on Windows EINVAL
+            os._exit(0)
 
     def _read(self, commands: int) -> None:
         reader = FrameReader()
@@ -168,7 +173,9 @@ class Worker:
     def _watch(self, parent: int) -> None:
         """Where another process holds a copy of our pipe, its end never comes."""
         while os.getppid() == parent:
-            time.sleep(1)
+            time.sleep(BEAT_SECONDS)
+            if not self._writing.locked():
+                self._write(Alive())
         os._exit(0)
 
 
@@ -182,10 +189,7 @@ def main() -> None:
     commands = os.dup(0)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
-    try:
-        Worker(commands, messages).run()
-    except BrokenPipeError:
-        pass
+    Worker(commands, messages).run()
     sys.stderr.flush()
     os._exit(0)  # no destructors: the system takes the memory back faster
 

@@ -12,9 +12,11 @@ import time
 import psutil
 import pytest
 
+from lmnb.engine import pulse
 from lmnb.engine.events import Accepted, Delta, Finished
 from lmnb.engine.options import Constraint, EngineRequest, LoadOptions, LoraAdapter, Sampling, Span
 from lmnb.engine.process import start_engine
+from lmnb.engine.protocol import BEAT_SECONDS
 from lmnb.errors import ContextLengthExceeded, EngineDied, LoadFailed, ServiceClosed
 
 OPTIONS = LoadOptions(slots=2, context_length=1024)
@@ -161,6 +163,23 @@ def test_a_worker_that_has_stopped_does_not_stop_the_loop(smollm2):
         for _ in range(20):
             running.submit(request("word " * 100_000))
         await running.close()
+        return running.pid
+
+    assert gone(asyncio.run(main()))
+
+
+def test_a_worker_that_hangs_is_ended_and_a_quiet_one_is_not(tiny_model, monkeypatch):
+    monkeypatch.setattr(pulse, "PATIENCE", 2)
+
+    async def main():
+        running = await start_engine(str(tiny_model("llama")), OPTIONS)
+        await asyncio.sleep(2.5 * BEAT_SECONDS)
+        await collect(running.submit(request(max_tokens=2)))
+        os.kill(running.pid, signal.SIGSTOP)
+        for wait in (collect(running.submit(request())), running.status()):
+            with pytest.raises(EngineDied, match="no sign of life"):
+                await wait
+        assert not running.alive
         return running.pid
 
     assert gone(asyncio.run(main()))

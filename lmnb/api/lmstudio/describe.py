@@ -24,6 +24,9 @@ from lmnb.service.manager import ModelManager
 
 __all__ = ["adapter", "config", "kind", "memory", "model", "status"]
 
+STATUS_SECONDS = 2.0
+"""How long an engine may take to say how it is."""
+
 
 def kind(record: ModelRecord) -> str:
     """LM Studio knows two."""
@@ -182,10 +185,11 @@ async def _instance(manager: ModelManager, one: LoadedModel) -> dict[str, Any]:
     running, reading, waiting = one.in_flight, 0, 0
     look = None
     try:
-        look = await one.engine.status()
+        async with asyncio.timeout(STATUS_SECONDS):
+            look = await one.engine.status()
         running, reading, waiting = look.running, look.reading, look.waiting
-    except LmnbError:
-        pass  # it ended while we asked
+    except (LmnbError, TimeoutError):
+        pass  # it ended while we asked, or is in the middle of a long step
     if running > reading:
         state = "GENERATING"
     else:
