@@ -77,16 +77,21 @@ class Completion:
             row[token] = -np.inf
 
     def _end(self, sequence: Sequence, ended: bool) -> FinishReason | None:
-        limit = sequence.request.max_tokens
+        limit, seconds = sequence.request.max_tokens, sequence.request.rules.seconds
         if sequence.text.stopped is not None:
             return "stop_string"
         if ended or (sequence.guide is not None and sequence.guide.state == "complete"):
             return "stop"
         if limit is not None and sequence.completion_length >= limit:
             return "length"
+        if seconds is not None and sequence.writing > seconds and self._ends_a_line(sequence):
+            return "length"
         if sequence.length >= self.length:
             return "context"
         return None
+
+    def _ends_a_line(self, sequence: Sequence) -> bool:
+        return b"\n" in self.vocab.piece(int(sequence.tokens[-1]))
 
 
 def _common(grammar: Allowed | None, caller: Allowed | None) -> Allowed | None:

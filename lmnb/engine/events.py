@@ -46,12 +46,14 @@ class Accepted(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Prefill(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """`done` of `total` prompt tokens are in the KV cache; `cached` of them were there before."""
+    """`done` of `total` prompt tokens are in the KV cache; `cached` of them were there before.
+    `seconds` since the first of the others was read."""
 
     id: int
     done: int
     total: int
     cached: int
+    seconds: float = 0.0
 
 
 class Scored(msgspec.Struct, frozen=True, tag=True, array_like=True):

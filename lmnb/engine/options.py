@@ -184,6 +184,8 @@ class TokenRules(msgspec.Struct, frozen=True, kw_only=True):
     """No others may come. Empty: all may."""
     controls: bool = False
     """Control tokens show as text."""
+    seconds: float | None = None
+    """Where a line ends later than this after the first token, the answer ends too."""
     ids: bool = False
     """`Accepted` holds the prompt's ids, and the model's end is among the log-probabilities."""
 
@@ -207,6 +209,8 @@ class EngineRequest(msgspec.Struct, frozen=True, kw_only=True):
     suffix: str = ""
     """Fill in what stands between the prompt and this, if the model was taught to."""
     ignore_eos: bool = False
+    progress: bool = False
+    """Say `Prefill` before the prompt is read and when it has been, not only in between."""
     rules: TokenRules = TokenRules()
     constraint: Constraint | None = None
     thinking: ThinkingLimit | None = None

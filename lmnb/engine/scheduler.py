@@ -15,7 +15,6 @@ from lmnb.engine.events import (
     EngineStatus,
     Failed,
     FinishReason,
-    Prefill,
     Scored,
     SequenceEvent,
 )
@@ -126,7 +125,9 @@ class Scheduler:
     # -- who is in the next call --------------------------------------------------------------
 
     def _admit(self) -> None:
-        self.running += self.admission.admit(self.running)
+        admitted = self.admission.admit(self.running)
+        self._events += [s.progress() for s in admitted if s.followed]
+        self.running += admitted
         self.running.sort(key=lambda s: s.lane or 0)
 
     def _picture(self) -> PictureBatch | None:
@@ -292,11 +293,9 @@ class Scheduler:
             if own is not None and sequence.scores is not None and sequence.scoring:
                 sequence.scores.take(sequence.computed, own)
             sequence.computed += count
-            if sequence.computed < sequence.length:
-                self._events.append(
-                    Prefill(sequence.id, sequence.computed, sequence.length, sequence.cached)
-                )
-            elif own is not None:
+            if sequence.computed < sequence.length or sequence.followed:
+                self._events.append(sequence.progress())
+            if own is not None and sequence.computed == sequence.length:
                 ready.append((sequence, own[-1]))
         for sequence, row in ready:
             if sequence.scores is not None and not sequence.completion_length:

@@ -8,7 +8,7 @@ import numpy as np
 
 from lmnb.engine.constraint import Guide
 from lmnb.engine.detokenizer import Detokenizer
-from lmnb.engine.events import Delta, Finished, FinishReason, Timings, TokenLogprob
+from lmnb.engine.events import Delta, Finished, FinishReason, Prefill, Timings, TokenLogprob
 from lmnb.engine.glance import Glance
 from lmnb.engine.options import EngineRequest
 from lmnb.engine.sampling import Sampler
@@ -131,6 +131,21 @@ class Sequence:
         text = self.text.push(data, logprob, stops=not self.too_short)
         logprobs = self.text.logprobs() if self.request.logprobs is not None else ()
         return Delta(self.id, text, self.completion_length, logprobs) if text or logprobs else None
+
+    @property
+    def writing(self) -> float:
+        """Seconds since its first token."""
+        return perf_counter() - self.first_token
+
+    @property
+    def followed(self) -> bool:
+        """Whether somebody wants to hear of all its progress, and there is some left."""
+        return self.request.progress and not self.completion_length
+
+    def progress(self) -> Prefill:
+        """How much of it is read."""
+        seconds = perf_counter() - self.started
+        return Prefill(self.id, self.computed, self.length, self.cached, seconds)
 
     def finish(self, reason: FinishReason) -> Finished:
         now = perf_counter()

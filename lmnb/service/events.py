@@ -27,11 +27,12 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Prompt reading: `done` of `total` tokens."""
+    """Prompt reading: `done` of `total` tokens, `seconds` after its beginning."""
 
     done: int
     total: int
     cached: int
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,11 @@ class Finished:
     seed: int = 0
     context_length: int = 0
     """Tokens the sequence could have held: with `usage`, how full the context is."""
+
+    @property
+    def decode_steps(self) -> int:
+        """Tokens that took time of their own: the first comes of the prompt's last step."""
+        return max(0, self.usage.completion_tokens - 1)
 
 
 GenerationEvent = Progress | PromptScored | TextDelta | ReasoningDelta | ToolCallDelta | Finished

@@ -121,8 +121,8 @@ class Generation:
             case Delta(_, text, tokens, logprobs):
                 self.completion_tokens = tokens
                 self._say(text, tokens, logprobs)
-            case Prefill(_, done, total, cached):
-                self._pending.append(Progress(done, total, cached))
+            case Prefill(_, done, total, cached, seconds):
+                self._pending.append(Progress(done, total, cached, seconds))
             case Scored(_, scores):
                 self._pending.append(PromptScored(scores))
             case EngineFinished() as finished:
@@ -286,6 +286,7 @@ class Generations:
             score_prompt=request.score_prompt,
             suffix=request.suffix,
             ignore_eos=request.ignore_eos,
+            progress=request.progress,
             rules=request.rules,
             constraint=constraint,
             thinking=thinking,

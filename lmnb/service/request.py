@@ -34,6 +34,8 @@ class GenerationRequest:
     suffix: str = ""
     """With `text` or `tokens`: fill in what stands before this."""
     ignore_eos: bool = False
+    progress: bool = False
+    """`Progress` comes from the prompt's first token to its last, not only in between."""
     rules: TokenRules = field(default_factory=TokenRules)
     thinking_tokens: int | None = None
     """How long a model that thinks may do so, at most. None: as it likes."""

@@ -198,3 +198,16 @@ def test_control_tokens_are_shown_only_where_asked_for(runner):
     hidden = run(runner, request("Hi", sampling=marked, max_tokens=2))[0]
     shown = run(runner, request("Hi", sampling=marked, max_tokens=2, visible=("<|im_start|>",)))[0]
     assert (hidden.text, shown.text) == ("", "<|im_start|>" * 2)
+
+
+def test_progress_is_said_from_the_first_token_to_the_last_where_it_is_asked_for(runner):
+    prompt = words(150, seed=77)
+    first = run(runner, request(prompt, max_tokens=2, progress=True))[0].prefills
+    assert (first[0].done, first[-1].done) == (first[0].cached, first[0].total)
+    again = run(runner, request(prompt, max_tokens=2, progress=True))[0].prefills
+    assert again[0].done == again[0].cached > 0
+    assert again[-1].done == again[-1].total
+    for said in (first, again):
+        assert [one.done for one in said] == sorted({one.done for one in said})
+        assert [one.seconds for one in said] == sorted(one.seconds for one in said)
+    assert run(runner, request(prompt, max_tokens=2))[0].prefills == []

@@ -132,3 +132,12 @@ def test_ids_are_the_prompts_and_the_end_is_among_the_tokens(runner):
 )
 def test_tokens_that_make_no_sense_are_refused(runner, rules, param):
     assert refusal(runner, rules=rules).param == param
+
+
+def test_an_answer_that_takes_too_long_ends_where_a_line_does(runner):
+    asked = {"max_tokens": 60, "prompt": "1\n2\n3\n4\n"}
+    assert said(runner, **asked).text.count("\n") > 1
+    late = said(runner, **asked, rules={"seconds": 1e-9})
+    assert late.finished.reason == "length"
+    assert late.text.endswith("\n") and late.text.count("\n") <= 2
+    assert said(runner, **asked, rules={"seconds": 1e9}).text.count("\n") > 1

@@ -28,11 +28,14 @@ class Usage(TypedDict):
 class Timings(TypedDict):
     """llama-server's, in milliseconds."""
 
+    cache_n: int
     prompt_n: int
     prompt_ms: float
-    cache_n: int
+    prompt_per_token_ms: float
+    prompt_per_second: float
     predicted_n: int
     predicted_ms: float
+    predicted_per_token_ms: float
     predicted_per_second: float
     queue_ms: float
     first_token_ms: float

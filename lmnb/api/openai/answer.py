@@ -101,10 +101,10 @@ async def _stream(
         async def write(index: int, generation: Generation) -> None:
             events.send(dialect.opening(index))
             async for event in generation:
-                if type(event) is Progress:
-                    events.comment(f"prompt {event.done}/{event.total}")
-                elif chunk := dialect.chunk(index, event):
+                if chunk := dialect.chunk(index, event):
                     events.send(chunk)
+                elif type(event) is Progress:
+                    events.comment(f"prompt {event.done}/{event.total}")
                 await events.ready()
 
         try:

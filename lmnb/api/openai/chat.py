@@ -9,8 +9,9 @@ from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.openai.answer import answer
 from lmnb.api.openai.chat_request import ChatRequest
 from lmnb.api.openai.choices import ChoicesWriter
+from lmnb.api.openai.timings import timings
 from lmnb.api.openai.tool_calls import ToolCalls
-from lmnb.api.openai.usage import Figures, add_usage, chat_logprobs, timings
+from lmnb.api.openai.usage import Figures, add_usage, chat_logprobs
 from lmnb.engine.events import TokenLogprob
 from lmnb.service.events import GenerationEvent, ReasoningDelta, ToolCallDelta, Usage
 

@@ -12,13 +12,13 @@ from pydantic_core import PydanticCustomError
 from lmnb.api.body import Body, Integer
 from lmnb.api.image import ImageAddress
 from lmnb.api.openai.content import content_parts
-from lmnb.api.openai.dialects import TokenIdFields
+from lmnb.api.openai.dialects import ReportFields
 from lmnb.api.openai.response_format import FormatFields
 from lmnb.api.openai.sampling import (
     INT32,
-    INT64,
     NO_LIMIT,
     GenerationFields,
+    Limit,
     thinking_variables,
     token_limit,
     unsupported,
@@ -134,11 +134,11 @@ class ChatMessage(Body):
         )
 
 
-class ChatRequest(GenerationFields, TokenIdFields, ToolFields, FormatFields):
+class ChatRequest(GenerationFields, ReportFields, ToolFields, FormatFields):
     """The body."""
 
     refused: ClassVar[Mapping[str, str]] = {
-        **TokenIdFields.refused,
+        **ReportFields.refused,
         "chat_template": "a chat template of the request's own",
         "documents": "a list of documents beside the messages",
         "echo": "the echo of a conversation",
@@ -146,8 +146,7 @@ class ChatRequest(GenerationFields, TokenIdFields, ToolFields, FormatFields):
     }
 
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
-    max_tokens: Annotated[Integer, Field(ge=NO_LIMIT, le=INT64)] | None = None
-    max_completion_tokens: Annotated[Integer, Field(ge=NO_LIMIT, le=INT64)] | None = None
+    max_completion_tokens: Limit | None = None
     logprobs: bool = False
     top_logprobs: Annotated[Integer, Field(ge=0, le=20)] = 0
     modalities: list[str] = []
@@ -160,10 +159,16 @@ class ChatRequest(GenerationFields, TokenIdFields, ToolFields, FormatFields):
         Field(
             ge=NO_LIMIT,
             le=INT32,
-            validation_alias=AliasChoices("thinking_budget_tokens", "thinking_token_budget"),
+            validation_alias=AliasChoices(
+                "thinking_budget_tokens", "reasoning_budget_tokens", "thinking_token_budget"
+            ),
         ),
     ] = NO_LIMIT
-    """llama-server's name, and vLLM's."""
+    """llama-server's names, and vLLM's."""
+    enable_thinking: bool | None = None
+    reasoning_format: Literal["auto", "deepseek"] = "auto"
+    """llama-server's: the thinking beside the answer. Its other formats leave it in the answer."""
+    parse_tool_calls: Literal[True] = True
     chat_template_kwargs: dict[str, Any] = {}
     add_generation_prompt: bool | None = None
     continue_final_message: bool | None = None
@@ -223,6 +228,7 @@ class ChatRequest(GenerationFields, TokenIdFields, ToolFields, FormatFields):
                 add_generation_prompt=self.add_generation_prompt is not False,
                 continue_final=self._continues(messages[-1]),
                 ignore_eos=self.ignore_eos,
+                progress=self.wants_progress,
                 rules=self.rules(),
                 response_format=self.wanted_format(),
                 tools=tools,
@@ -242,7 +248,10 @@ class ChatRequest(GenerationFields, TokenIdFields, ToolFields, FormatFields):
         return self.logprobs
 
     def _template_kwargs(self) -> dict[str, Any]:
-        return {**thinking_variables(self.reasoning_effort), **self.chat_template_kwargs}
+        thinking = thinking_variables(self.reasoning_effort)
+        if self.enable_thinking is not None:
+            thinking["enable_thinking"] = self.enable_thinking
+        return {**thinking, **self.chat_template_kwargs}
 
 
 def _is_begun(last: Message) -> bool:

@@ -13,11 +13,19 @@ import msgspec
 from lmnb.api.openai.chat_request import ChatRequest
 from lmnb.api.openai.completion_request import CompletionRequest
 from lmnb.api.openai.fingerprint import fingerprint
+from lmnb.api.openai.timings import Stopwatch
 from lmnb.api.openai.usage import Figures, token_number, token_text, usage_json
 from lmnb.api.sse import DONE
 from lmnb.api.sse import event as sse
 from lmnb.engine.events import TokenLogprob
-from lmnb.service.events import Finished, GenerationEvent, ReasoningDelta, TextDelta, Usage
+from lmnb.service.events import (
+    Finished,
+    GenerationEvent,
+    Progress,
+    ReasoningDelta,
+    TextDelta,
+    Usage,
+)
 from lmnb.service.generation import Generation
 
 __all__ = ["ChoicesWriter"]
@@ -44,6 +52,9 @@ class ChoicesWriter(ABC):
         self._wants_ids = request.return_token_ids
         self._include_usage = request.stream_options.include_usage
         self._counts = self._include_usage and request.stream_options.continuous_usage_stats
+        self._shows_progress = request.return_progress
+        self._shows_timings = request.timings_per_token
+        self._watches = [Stopwatch() for _ in range(count)]
         self._token_name = token_number if request.return_tokens_as_token_ids else token_text
         self._figures = figures
         self._generations: Sequence[Generation] = ()
@@ -98,12 +109,18 @@ class ChoicesWriter(ABC):
 
     def chunk(self, index: int, event: GenerationEvent) -> bytes:
         if type(event) is TextDelta:
-            if self._counts or (event.logprobs and (self._wants_logprobs or self._wants_ids)):
+            detailed = self._counts or self._shows_timings
+            if detailed or (event.logprobs and (self._wants_logprobs or self._wants_ids)):
                 return self.tokens(index, self.said(event.text), event)
             if not event.text:
                 return b""
             before, after = self._frames[index]
             return before + encode(event.text) + after
+        if type(event) is Progress:
+            if self._generations[index].completion_tokens:  # it had made room, and is read again
+                return b""
+            done = self._watches[index].reads(event)
+            return self.write(index, self.end, **done) if self._shows_progress else b""
         if type(event) is Finished:
             self._finished[index] = event
             figures = self._figures(self._model, event)
@@ -140,6 +157,10 @@ class ChoicesWriter(ABC):
         chunk = {**self._head, "object": self.chunk_object, "choices": [choice]}
         if self._include_usage:
             chunk["usage"] = self._so_far(index) if self._counts else None
+        if self._shows_timings:
+            written = self._generations[index].completion_tokens
+            if so_far := self._watches[index].timings(written):
+                chunk["timings"] = so_far
         return sse({**chunk, **figures})
 
     def _so_far(self, index: int) -> Json:

@@ -8,14 +8,14 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.body import Integer
-from lmnb.api.openai.dialects import TokenIdFields
+from lmnb.api.openai.dialects import ReportFields
 from lmnb.api.openai.response_format import FormatFields
 from lmnb.api.openai.sampling import (
     INT32,
-    INT64,
+    LIMIT_NAMES,
     MAX_CHOICES,
-    NO_LIMIT,
     GenerationFields,
+    Limit,
     token_limit,
     unsupported,
 )
@@ -53,11 +53,11 @@ def _prompts(value: Any) -> Any:
     )
 
 
-class CompletionRequest(GenerationFields, TokenIdFields, FormatFields):
+class CompletionRequest(GenerationFields, ReportFields, FormatFields):
     """The body."""
 
     prompt: Annotated[tuple[Any, ...], BeforeValidator(_prompts, json_schema_input_type=OneOrMore)]
-    max_tokens: Annotated[Integer, Field(ge=NO_LIMIT, le=INT64)] = 16
+    max_tokens: Limit = Field(default=16, validation_alias=LIMIT_NAMES)
     echo: bool = False
     logprobs: Annotated[Integer, Field(ge=0, le=5)] | None = None
     best_of: Annotated[Integer, Field(ge=1, le=MAX_CHOICES)] | None = None
@@ -101,6 +101,7 @@ class CompletionRequest(GenerationFields, TokenIdFields, FormatFields):
                 score_prompt=self.scores_prompt,
                 suffix=self.suffix,
                 ignore_eos=self.ignore_eos,
+                progress=self.wants_progress,
                 rules=self.rules(),
                 response_format=self.wanted_format(),
                 ttl=self.ttl,

@@ -10,7 +10,8 @@ from lmnb.api.openai.answer import answer
 from lmnb.api.openai.choices import ChoicesWriter
 from lmnb.api.openai.completion_request import CompletionRequest
 from lmnb.api.openai.legacy_logprobs import LegacyLogprobs, mean_logprob
-from lmnb.api.openai.usage import Figures, add_usage, timings
+from lmnb.api.openai.timings import timings
+from lmnb.api.openai.usage import Figures, add_usage
 from lmnb.engine.events import TokenLogprob
 from lmnb.service.events import GenerationEvent, PromptScored, Usage
 

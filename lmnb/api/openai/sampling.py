@@ -13,7 +13,9 @@ from lmnb.api.openai.samplers import Samplers
 from lmnb.engine.options import Sampling
 
 __all__ = [
+    "LIMIT_NAMES",
     "GenerationFields",
+    "Limit",
     "SamplingFields",
     "StreamOptions",
     "thinking_variables",
@@ -28,6 +30,9 @@ ANY_SEED = -1
 """LM Studio's and llama.cpp's word for a fresh seed each time."""
 NO_LIMIT = -1
 """LM Studio's word for no limit of tokens."""
+Limit = Annotated[Integer, Field(ge=NO_LIMIT, le=INT64)]
+LIMIT_NAMES = AliasChoices("max_tokens", "n_predict")
+"""OpenAI's, and llama-server's."""
 
 
 def unsupported(what: str, field: str | None = None) -> PydanticCustomError:
@@ -127,8 +132,10 @@ class GenerationFields(SamplingFields):
     model: Annotated[str, Field(min_length=1)]
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
-    n: Annotated[Integer, Field(ge=1, le=MAX_CHOICES)] = 1
-    max_tokens: Annotated[Integer, Field(ge=NO_LIMIT, le=INT64)] | None = None
+    n: Annotated[
+        Integer, Field(ge=1, le=MAX_CHOICES, validation_alias=AliasChoices("n", "n_cmpl"))
+    ] = 1
+    max_tokens: Limit | None = Field(default=None, validation_alias=LIMIT_NAMES)
     ttl: Annotated[float, Field(gt=0)] | None = None
 
 

@@ -1,4 +1,4 @@
-"""Usage, timings and log-probabilities, as OpenAI and llama-server write them."""
+"""Usage and log-probabilities, as OpenAI writes them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ __all__ = [
     "TokenName",
     "add_usage",
     "chat_logprobs",
-    "timings",
-    "timings_json",
     "token_number",
     "token_text",
     "usage_json",
@@ -62,29 +60,6 @@ def usage_json(usage: Usage) -> dict[str, Any]:
 
 Figures = Callable[[LoadedModel, Finished], dict[str, Any]]
 """What was measured, by what: further keys of an answer, and of a stream's last chunks."""
-
-
-def timings(_: LoadedModel, finished: Finished) -> dict[str, Any]:
-    """llama-server's own key."""
-    return {"timings": timings_json(finished)}
-
-
-def timings_json(finished: Finished) -> dict[str, Any]:
-    """llama-server's names. `prompt_n` are the tokens that were computed, not found in the cache."""
-    usage, timings = finished.usage, finished.timings
-    return {
-        "prompt_n": usage.prompt_tokens - usage.cached_tokens,
-        "prompt_ms": round(timings.prefill * 1000, 3),
-        "cache_n": usage.cached_tokens,
-        "predicted_n": usage.completion_tokens,
-        "predicted_ms": round(timings.decode * 1000, 3),
-        "predicted_per_second": (
-            round(usage.completion_tokens / timings.decode, 3) if timings.decode > 0 else 0.0
-        ),
-        "queue_ms": round(timings.queue * 1000, 3),
-        "first_token_ms": round(timings.first_token * 1000, 3),
-        "context_length": finished.context_length,
-    }
 
 
 TokenName = Callable[[TokenLogprob | Alternative], str]

@@ -35,13 +35,14 @@ class Writer:
     def stats(self) -> dict[str, Any]:
         """The tokens that went in are those of the first prompt; what came out is all of it."""
         seconds = sum(one.timings.decode for one in self.finished)
+        steps = sum(one.decode_steps for one in self.finished)
         written = sum(one.usage.completion_tokens for one in self.finished)
         first = self.finished[0] if self.finished else None
         return {
             "input_tokens": first.usage.prompt_tokens if first else 0,
             "total_output_tokens": written,
             "reasoning_output_tokens": sum(one.usage.reasoning_tokens for one in self.finished),
-            "tokens_per_second": round(written / seconds, 6) if seconds > 0 else 0.0,
+            "tokens_per_second": round(steps / seconds, 6) if seconds > 0 else 0.0,
             "time_to_first_token_seconds": round(first.timings.first_token, 6) if first else 0.0,
         }
 

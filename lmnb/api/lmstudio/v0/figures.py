@@ -6,7 +6,7 @@ import platform
 import sys
 from typing import Any
 
-from lmnb.api.openai.usage import timings_json
+from lmnb.api.openai.timings import timings_json
 from lmnb.service.events import Finished
 from lmnb.service.instances import LoadedModel
 
@@ -51,4 +51,4 @@ def figures(model: LoadedModel, finished: Finished) -> dict[str, Any]:
 def tokens_per_second(finished: Finished) -> float:
     """Written, not read."""
     seconds = finished.timings.decode
-    return round(finished.usage.completion_tokens / seconds, 6) if seconds > 0 else 0.0
+    return round(finished.decode_steps / seconds, 6) if seconds > 0 else 0.0
