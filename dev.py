@@ -122,6 +122,8 @@ def test(options: list[str]) -> int:
     run(PYTHON, "-m", "ruff", "check", ".")
     run(PYTHON, "-m", "ruff", "format", "--check", ".")
     run(PYTHON, "-m", "mypy")
+    for system in ("darwin", "win32"):
+        run(PYTHON, "-m", "mypy", "--platform", system, "--cache-dir", f".mypy_cache/{system}")
     run(SCRIPTS / "lint-imports", "--no-cache")
     test_panel()
     run(PYTHON, "-m", "pytest", *options)

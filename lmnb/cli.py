@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -24,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb. Returns the exit status: 0, 1 (it failed), 2 (it was not understood), 130
     (interrupted), 141 (nobody reads on)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # code pages do not have all that models write
+            stream.reconfigure(errors="replace")
     if words[:1] == ["serve"]:
         from lmnb.server import standalone
 

@@ -166,6 +166,12 @@ def test_statuses_tell_mistakes_from_failures(lmnb: Any) -> None:
     assert lmnb("lod").stderr == "lmnb: lmnb has no verb 'lod'. Did you mean `lmnb load`?\n"
 
 
+def test_what_a_code_page_does_not_have_is_no_complaint(lmnb: Any) -> None:
+    ran = lmnb("ls", PYTHONIOENCODING="ascii")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "smollm2" in ran.stdout
+
+
 def test_a_closed_pipe_is_no_complaint(server: Server, folder: Path) -> None:
     read, write = os.pipe()
     os.close(read)

@@ -31,10 +31,8 @@ def usable_cores() -> int:
 
 def usable_processors() -> int:
     """Those this process may run on, as the system counts them: two for a core with hyper-threads."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS, Windows
-        return os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 class OthersMeter:

@@ -94,12 +94,13 @@ def _read(stream: IO[bytes]) -> str | None:
 
 
 def main() -> None:
-    """The process: ends with its parent's pipe."""
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource  # not on Windows: there only the time is limited
+    """The process: ends with its parent's pipe. Windows and macOS limit its time only."""
+    if sys.platform != "win32":
+        import resource
 
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
     threading.stack_size(STACK_BYTES)
     thread = threading.Thread(target=_serve)
     thread.start()
@@ -118,7 +119,7 @@ def _serve() -> None:
 
 def _alarm(seconds: float) -> None:
     """End this process after so long. 0: do not. Not on Windows."""
-    if hasattr(signal, "setitimer"):
+    if sys.platform != "win32":
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -62,10 +63,15 @@ class LineParser(argparse.ArgumentParser):
         raise UsageMistake(f"{self.prog}: {message} (see `{self.prog} --help`)")
 
 
-def split(line: str) -> list[str]:
-    """The words of a line as a POSIX shell would see them, also on Windows."""
+def split(line: str, platform: str = sys.platform) -> list[str]:
+    """The words of a line as a POSIX shell would see them. On Windows, too, but for backslashes,
+    which stand in paths there."""
+    lexer = shlex.shlex(line, posix=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    if platform == "win32":
+        lexer.escape = ""
     try:
-        return shlex.split(line)
+        return list(lexer)
     except ValueError as error:
         raise InvalidRequest(f"{error} in: {line.strip()}") from error
 

@@ -125,11 +125,13 @@ def _is_remote(path: Path) -> bool:
     """On a disk that other machines share? The shared memory of WAL would not reach them."""
     here = path.resolve()
     mounts = [
-        (len(mount.mountpoint), mount.fstype)
+        (len(mount.mountpoint), mount.fstype, mount.opts)
         for mount in psutil.disk_partitions(all=True)
         if here.is_relative_to(mount.mountpoint)
     ]
-    return max(mounts, default=(0, ""))[1].lower().removeprefix("fuse.") in NETWORK_FILESYSTEMS
+    _, kind, options = max(mounts, default=(0, "", ""))
+    on_windows = here.drive.startswith("\\\\") or "remote" in options.split(",")
+    return on_windows or kind.lower().removeprefix("fuse.") in NETWORK_FILESYSTEMS
 
 
 def _migrate(connection: sqlite3.Connection, schema: Schema) -> None:

@@ -98,3 +98,17 @@ def test_a_link_is_not_moved(source: Path, tmp_path: Path, models: ModelStore) -
     with pytest.raises(InvalidRequest, match="is a link"):
         models.import_file(link, mode="move")
     assert models.import_file(link, mode="copy").id == "link"
+
+
+def test_where_windows_makes_no_links_it_says_what_to_do(
+    source: Path, models: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = OSError(22, "A required privilege is not held by the client")
+    monkeypatch.setattr(refusal, "winerror", 1314, raising=False)
+
+    def symlink_to(path: Path, target: Path) -> None:
+        raise refusal
+
+    monkeypatch.setattr(Path, "symlink_to", symlink_to)
+    with pytest.raises(InvalidRequest, match="make links: copy it"):
+        models.import_file(source)

@@ -1,14 +1,16 @@
 """A kernel finds its own server, and never another one."""
 
+import functools
 import json
 import os
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lmnb.errors import ServerNotFound
 from lmnb.notebook.connection import discovery
-from lmnb.notebook.connection.discovery import Connection, find, root_of
+from lmnb.notebook.connection.discovery import Connection, find, root_of, starters
 from tests.notebook.stub_server import KEY, StubServer
 
 
@@ -47,6 +49,24 @@ def test_the_users_word_goes_before_everything(notebook_server: dict, tmp_path: 
     environ = write(tmp_path, notebook_server)
     environ |= {"LMNB_BASE_URL": "https://other:1/lmnb/v1", "LMNB_API_KEY": "k"}
     assert find(environ, tmp_path) == Connection("https://other:1/lmnb/", "k", "LMNB_BASE_URL")
+
+
+def test_on_windows_a_virtual_environments_python_stands_between(
+    notebook_server: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There JPY_PARENT_PID is no number of a process, and the parent not the server."""
+    grandparent = psutil.Process().parents()[1].pid
+    environ = write(tmp_path, notebook_server | {"pid": grandparent}) | {"JPY_PARENT_PID": "712"}
+    assert find(environ, tmp_path) is None
+    monkeypatch.setattr(discovery, "starters", functools.partial(starters, platform="win32"))
+    found = find(environ, tmp_path)
+    assert found == Connection(notebook_server["url"] + "lmnb/", KEY, "notebook server")
+
+
+@pytest.mark.parametrize("text", ["junk", "localhost:1234", "http://", "http://[::", "ftp://x"])
+def test_an_address_that_is_none_is_called_so(text: str) -> None:
+    with pytest.raises(ServerNotFound, match="LMNB_BASE_URL is an address such as"):
+        find({"LMNB_BASE_URL": text})
 
 
 def test_another_servers_runtime_file_is_never_used(notebook_server: dict, tmp_path: Path) -> None:

@@ -25,6 +25,13 @@ def parse_load(line: str) -> dict[str, object]:
     return given(VERBS["load"].parser("%lms").parse_line(split(line)))
 
 
+def test_a_windows_path_keeps_its_backslashes() -> None:
+    line = r"""import C:\Users\ada\m.gguf 'D:\my models\n.gguf' "it's" """
+    words = ["import", r"C:\Users\ada\m.gguf", r"D:\my models\n.gguf", "it's"]
+    assert split(line, "win32") == words
+    assert split(r"a\ b '#c'", "linux") == ["a b", "#c"]
+
+
 def test_every_load_option_of_the_engine_has_a_flag() -> None:
     """What the load route can do, a notebook can: LM Studio's CLI reaches a third of its own."""
     names = {o.settings.get("dest") or o.flags[-1][2:].replace("-", "_") for o in LOAD_OPTIONS}

@@ -7,7 +7,9 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from lmnb.service.database import Database, Schema
@@ -119,3 +121,18 @@ def test_what_is_deleted_is_overwritten(tmp_path: Path) -> None:
     left = sqlite3.connect(tmp_path / "lmnb.sqlite")
     assert left.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     left.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "mode"),
+    [("ext4", "rw", "wal"), ("nfs4", "rw", "delete"), ("NTFS", "rw,remote", "delete")],
+)
+def test_servers_on_several_machines_share_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, options: str, mode: str
+) -> None:
+    mount = SimpleNamespace(mountpoint=str(tmp_path), fstype=kind, opts=options)
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: [mount])
+    database = Database(tmp_path / "lmnb.sqlite")
+    with database.reading() as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == (mode,)
+    database.close()

@@ -20,6 +20,8 @@ __all__ = ["Mode", "import_files", "plan_import"]
 
 Mode = Literal["copy", "hardlink", "symlink", "move"]
 
+NO_PRIVILEGE = 1314
+"""Windows' ERROR_PRIVILEGE_NOT_HELD."""
 _FOLDER = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
@@ -37,7 +39,10 @@ def import_files(source: Path, folder: Path, *, mode: Mode, name: str | None) ->
                 kept = mode == "move" and _is_projector(file)
                 _place(file, target, "copy" if kept else mode)
     except OSError as error:
-        raise InvalidRequest(f"could not {mode} {source}: {error.strerror or error}") from error
+        why = error.strerror or str(error)
+        if mode == "symlink" and getattr(error, "winerror", None) == NO_PRIVILEGE:
+            why += ". Windows lets only administrators and developers make links: copy it"
+        raise InvalidRequest(f"could not {mode} {source}: {why}", param="mode") from error
     return planned[0][1]
 
 

@@ -103,10 +103,11 @@ def find_for_command() -> Connection:
 
 def named(host: str) -> Connection:
     """A server by its address, or by `HOST[:PORT]` as LM Studio's tools say it. Its key is the
-    user's word, or what it wrote for this user's programs."""
+    user's word, or what it wrote for this user's programs. Raises ServerNotFound for what is none."""
     if "://" not in host:
-        host = f"http://{host}" if urlsplit(f"//{host}").port else f"http://{host}:{LM_STUDIO_PORT}"
-    url = root_of(host)
+        has_port = urlsplit(_checked(f"http://{host}", "--host")).port
+        host = f"http://{host}" if has_port else f"http://{host}:{LM_STUDIO_PORT}"
+    url = _checked(host, "--host")
     key = os.environ.get("LMNB_API_KEY") or os.environ.get("LM_API_TOKEN")
     written = {
         root_of(str(facts.get("url", ""))): str(facts.get("key", ""))
@@ -127,21 +128,33 @@ def from_notebooks(directory: Path) -> list[Connection]:
 
 
 def from_environment(environ: Mapping[str, str]) -> Connection | None:
-    """What `LMNB_BASE_URL` says, taken as it is."""
+    """What `LMNB_BASE_URL` says. Raises ServerNotFound for what is no address."""
     url = environ.get("LMNB_BASE_URL", "").strip()
-    return (
-        Connection(root_of(url), environ.get("LMNB_API_KEY", ""), "LMNB_BASE_URL") if url else None
-    )
+    if not url:
+        return None
+    base_url, key = _checked(url, "LMNB_BASE_URL"), environ.get("LMNB_API_KEY", "")
+    return Connection(base_url, key, "LMNB_BASE_URL")
 
 
 def from_parent(environ: Mapping[str, str], directory: Path) -> Connection | None:
     """The notebook server that started this kernel."""
+    files = (directory / f"jpserver-{pid}.json" for pid in starters(environ))
+    file = next(filter(Path.exists, files), None)
+    return _from_runtime_file(file, environ) if file is not None else None
+
+
+def starters(environ: Mapping[str, str], platform: str = sys.platform) -> list[str]:
+    """The numbers of the processes of which one started this kernel, the nearest first.
+
+    On Windows JPY_PARENT_PID is a handle, and the `python.exe` of a virtual environment stands
+    between: it starts the real one.
+    """
     pid = environ.get("JPY_PARENT_PID")
     if pid is None:
-        return None
-    if sys.platform == "win32":  # there JPY_PARENT_PID is a process handle
-        pid = str(os.getppid())
-    return _from_runtime_file(directory / f"jpserver-{pid}.json", environ)
+        return []
+    if platform == "win32":
+        return [str(process.pid) for process in psutil.Process().parents()]
+    return [pid]
 
 
 def from_terminal(environ: Mapping[str, str], directory: Path) -> Connection | None:
@@ -191,6 +204,17 @@ def is_healthy(base_url: str) -> bool:
 def root_of(url: str) -> str:
     """The address without the `/v1` people are used to give, ending in one slash."""
     return url.rstrip("/").removesuffix("/v1").rstrip("/") + "/"
+
+
+def _checked(url: str, name: str) -> str:
+    """`root_of` an address that can be one. Raises ServerNotFound."""
+    with suppress(ValueError, httpx.InvalidURL):
+        parts = httpx.URL(url)
+        if parts.scheme in ("http", "https") and parts.host and urlsplit(url).port != 0:
+            return root_of(url)
+    raise ServerNotFound(
+        f"{name} is an address such as http://127.0.0.1:{LM_STUDIO_PORT}, not {url[:200]!r}."
+    )
 
 
 def default_runtime_dir() -> Path:
