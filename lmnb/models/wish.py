@@ -158,7 +158,7 @@ def _short(text: str, name: str, tag: str) -> Wish:
     name = re.sub(r"\.gguf$", "", name, flags=re.IGNORECASE)
     if not _NAME.fullmatch(name):
         _refuse(text, "a name has letters, digits, '-', '_' and '.'")
-    return _with_quant(text, Wish(name=name, quant=tag))
+    return _checked(text, Wish(name=name, quant=tag))
 
 
 def _wish(
@@ -181,10 +181,10 @@ def _wish(
     if revision == "main":
         revision = ""
     wish = Wish(owner=owner, name=name, file=file, quant=quant, revision=revision)
-    return _with_quant(text, wish)
+    return _checked(text, wish)
 
 
-def _with_quant(text: str, wish: Wish) -> Wish:
+def _checked(text: str, wish: Wish) -> Wish:
     if wish.quant.isdigit():
         _refuse(text, f"':{wish.quant}' names a loaded instance, no quantisation")
     return wish

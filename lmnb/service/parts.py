@@ -7,8 +7,8 @@ from pathlib import Path
 
 from lmnb.engine.options import LoadOptions
 from lmnb.errors import InvalidRequest
-from lmnb.models.gguf.header import InvalidGGUF, read_header
-from lmnb.models.gguf.info import Kind, model_info
+from lmnb.models.gguf.header import InvalidGGUF
+from lmnb.models.gguf.info import Kind, read_model_info
 
 __all__ = ["check_parts"]
 
@@ -23,7 +23,7 @@ def check_parts(options: LoadOptions) -> None:
 
 def _check(path: str, wanted: Kind, what: str, param: str) -> None:
     try:
-        kind = model_info([read_header(Path(path))]).kind
+        kind = read_model_info(Path(path)).kind
     except (InvalidGGUF, ValueError) as error:
         raise InvalidRequest(f"{path!r} is no {what}: {error}", param=param) from None
     if kind != wanted:

@@ -86,7 +86,6 @@ class Header:
     metadata: dict[str, Value]
     tensors: tuple[Tensor, ...]
     data_offset: int
-    file_size: int
 
     @property
     def tensor_bytes(self) -> int:
@@ -127,7 +126,7 @@ def _read(reader: Reader) -> Header:
         )
     if reader.size - end > MAX_REST:
         raise InvalidGGUF(f"too long: it has {reader.size} bytes and its tensors end at {end}")
-    return Header(version, metadata, tensors, data_offset, reader.size)
+    return Header(version, metadata, tensors, data_offset)
 
 
 def _read_preamble(reader: Reader) -> tuple[int, int, int]:

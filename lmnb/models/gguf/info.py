@@ -48,8 +48,6 @@ class ModelInfo:
     kind: Kind
     architecture: str
     name: str
-    organization: str
-    basename: str
     size_label: str
     parameters: int
     quantization: str
@@ -57,11 +55,6 @@ class ModelInfo:
     context_length: int
     layers: int
     embedding_length: int
-    heads: int
-    kv_heads: int
-    """Of the layer that has most."""
-    key_length: int
-    value_length: int
     vocab_size: int
     experts: int
     experts_used: int
@@ -77,9 +70,6 @@ class ModelInfo:
     vision: bool
     fill_in_the_middle: bool
     """Its vocabulary has tokens to ask for what stands between two texts."""
-    file_type: int | None
-    split_count: int
-    """Files the model is spread over; 1 for most."""
 
     @property
     def bits_per_weight(self) -> float:
@@ -116,27 +106,18 @@ def model_info(headers: Sequence[Header]) -> ModelInfo:
     parameters = sum(tensor.elements for tensor in tensors)
     if parameters >= 1 << 63:
         raise InvalidGGUF(f"claims {parameters} parameters")
-    heads = facts.number("attention.head_count")
-    embedding_length = facts.number("embedding_length")
-    head_length = embedding_length // heads if heads else 0
     template = facts.template()
     return ModelInfo(
         kind=_kind(facts, bool(tensors)),
         architecture=facts.architecture,
         name=facts.label("name"),
-        organization=facts.label("organization"),
-        basename=facts.label("basename"),
         size_label=facts.label("size_label"),
         parameters=parameters,
         quantization=_quantization(facts, headers),
         tensor_bytes=sum(tensor.size for tensor in tensors),
         context_length=facts.number("context_length"),
         layers=facts.number("block_count"),
-        embedding_length=embedding_length,
-        heads=heads,
-        kv_heads=facts.number("attention.head_count_kv") or heads,
-        key_length=facts.number("attention.key_length") or head_length,
-        value_length=facts.number("attention.value_length") or head_length,
+        embedding_length=facts.number("embedding_length"),
         vocab_size=facts.length("tokenizer.ggml.tokens") or facts.number("vocab_size"),
         experts=facts.number("expert_count"),
         experts_used=facts.number("expert_used_count"),
@@ -149,8 +130,6 @@ def model_info(headers: Sequence[Header]) -> ModelInfo:
         reasoning=shows_thoughts(template),
         vision=shows_pictures(template) or facts.says("clip.has_vision_encoder"),
         fill_in_the_middle=facts.has_fill_in_marks(),
-        file_type=facts.file_type(),
-        split_count=facts.whole("split.count") or 1,
     )
 
 

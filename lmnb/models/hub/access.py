@@ -139,9 +139,8 @@ def hub_errors(about: str) -> Iterator[None]:
     except errors.HTTPError as error:  # the client's own: nobody answered, or not in time
         what = str(error) or type(error).__name__
         raise HubUnreachable(f"Could not reach {endpoint()} for {about}: {what}") from error
-    except (
-        Exception
-    ) as error:  # InvalidURL is no HTTPError, and in one version httpx's, then httpx2's
+    except Exception as error:
+        # InvalidURL is no HTTPError; and it is httpx's in one version, httpx2's in the next.
         if not isinstance(error, ValueError) and type(error).__name__ != "InvalidURL":
             raise
         raise HubError(f"{endpoint()} cannot be asked for {about}: {error}") from error

@@ -46,7 +46,7 @@ class HubFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubRepo:
-    """A model repository at one revision. `files` is empty where only a search was asked."""
+    """A model repository at one revision. Of one that was listed, the files have no sizes."""
 
     id: str
     revision: str

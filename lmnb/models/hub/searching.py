@@ -51,7 +51,7 @@ Details = Callable[[Sequence[HubRepo]], Sequence[HubRepo]]
 
 def read_page(search: HubSearch, details: Details) -> Page:
     """`details` adds what the list does not have. Raises InvalidRequest for a cursor that is none
-    of ours, and what `hub_access.get` raises."""
+    of ours, and what `access.get` raises."""
     query, skip = _begin(search)
     about = f"repositories with {search.query!r}" if search.query else "repositories"
     found: list[HubRepo] = []
