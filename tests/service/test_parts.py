@@ -43,3 +43,21 @@ def test_what_is_one_is_let_through(tmp_path: Path) -> None:
     check_parts(lora(raw.put(tmp_path / "adapter.gguf", adapter)))
     check_parts(projector(raw.put(tmp_path / "mmproj.gguf", raw.model(name="clip"))))
     check_parts(LoadOptions(projector=""))
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        [raw.number("clip.vision.preproc_image_size", 65_535)],
+        [raw.number("clip.vision.image_min_pixels", 2**31)],
+        [raw.number("clip.vision.image_size", 448), raw.number("clip.vision.preproc_max_tiles", 999)],
+        [raw.array("clip.vision.image_grid_pinpoints", 4, 2, raw.u32(9) + raw.u32(2**20))],
+    ],
+)
+def test_a_projector_that_blows_up_pictures_is_refused(
+    metadata: list[bytes], tmp_path: Path
+) -> None:
+    path = raw.put(tmp_path / "mmproj.gguf", raw.model(name="clip", metadata=metadata))
+    with pytest.raises(InvalidRequest, match="pixels of a picture") as caught:
+        check_parts(projector(path))
+    assert caught.value.param == "projector"
