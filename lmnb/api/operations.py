@@ -100,7 +100,11 @@ OPERATIONS = (
     ),
     Operation("post", "/v1/embeddings", "Texts as vectors", helpers.Embeddings, EmbeddingsRequest),
     Operation(
-        "post", "/v1/rerank", "Documents, the best answer first", helpers.Ranking, RerankRequest
+        "post",
+        "/v1/rerank",
+        "Documents, the best answer first",
+        helpers.Ranking | list[helpers.Score],
+        RerankRequest,
     ),
     Operation("post", "/v1/tokenize", "Text to tokens", helpers.Tokens, TokenizeRequest),
     Operation("post", "/v1/detokenize", "Tokens to text", helpers.Content, DetokenizeRequest),

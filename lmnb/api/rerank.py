@@ -1,17 +1,20 @@
-"""POST /v1/rerank, in the shape that Cohere and Jina gave it: documents, the best answer first."""
+"""POST /v1/rerank, in the shape that Cohere and Jina gave it: documents, the best answer first. Or in
+that of text-embeddings-inference, which calls them `texts` and says no more than scores."""
 
 from __future__ import annotations
 
 import secrets
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.body import Body, Integer
-from lmnb.api.openai.sampling import INT32
-from lmnb.service.embedding import rerank
+from lmnb.api.openai.sampling import INT32, unsupported
+from lmnb.api.openai.tokenize import only_model
+from lmnb.errors import InvalidRequest
+from lmnb.service.embedding import Ranking, rerank
 
 __all__ = ["RerankHandler"]
 
@@ -28,18 +31,27 @@ Document = Annotated[str, BeforeValidator(_document, json_schema_input_type=str 
 
 
 class RerankRequest(Body):
-    """The body."""
+    """The body. With `texts` the model may be left out, as their clients do."""
 
-    model: Annotated[str, Field(min_length=1)]
+    model: str = ""
     query: Annotated[str, Field(min_length=1)]
-    documents: Annotated[
-        list[
-            Annotated[str, BeforeValidator(_document, json_schema_input_type=str | dict[str, Any])]
-        ],
-        Field(min_length=1),
-    ]
+    documents: Annotated[list[Document], Field(min_length=1)] | None = None
+    texts: Annotated[list[str], Field(min_length=1)] | None = None
     top_n: Annotated[Integer, Field(ge=1, le=INT32)] | None = None
     return_documents: bool = False
+    return_text: bool = False
+    raw_scores: bool = False
+
+    @model_validator(mode="after")
+    def _says_what_is_ranked(self) -> RerankRequest:
+        if self.raw_scores:
+            raise unsupported("a score that is not from 0 to 1", "raw_scores")
+        if self.texts is not None:
+            return self
+        for field in ("documents", "model"):
+            if not getattr(self, field):
+                raise PydanticCustomError("missing", "", {"field": (field,)})
+        return self
 
 
 class RerankHandler(ApiHandler):
@@ -49,22 +61,46 @@ class RerankHandler(ApiHandler):
     async def post(self) -> None:
         request = await self.read(RerankRequest)
         with self.services.activity.busy():
-            ranking = await rerank(
-                self.services.manager, request.model, request.query, request.documents
-            )
+            if request.texts is None:
+                self.reply(await self._documents(request, request.documents or []))
+            else:
+                self.reply(await self._texts(request, request.texts))
+
+    async def _documents(self, request: RerankRequest, documents: list[str]) -> dict[str, Any]:
+        ranking = await rerank(self.services.manager, request.model, request.query, documents)
         results: list[dict[str, Any]] = [
             {"index": index, "relevance_score": score}
             for index, score in ranking.scores[: request.top_n]
         ]
         if request.return_documents:
             for result in results:
-                result["document"] = {"text": request.documents[result["index"]]}
-        self.reply(
-            {
-                "id": f"rerank-{secrets.token_hex(12)}",
-                "object": "list",
-                "model": ranking.model,
-                "results": results,
-                "usage": {"prompt_tokens": ranking.tokens, "total_tokens": ranking.tokens},
-            }
-        )
+                result["document"] = {"text": documents[result["index"]]}
+        return {
+            "id": f"rerank-{secrets.token_hex(12)}",
+            "object": "list",
+            "model": ranking.model,
+            "results": results,
+            "usage": {"prompt_tokens": ranking.tokens, "total_tokens": ranking.tokens},
+        }
+
+    async def _texts(self, request: RerankRequest, texts: list[str]) -> list[dict[str, Any]]:
+        ranking = await self._ranked(request, texts)
+        results: list[dict[str, Any]] = [
+            {"index": index, "score": score} for index, score in ranking.scores[: request.top_n]
+        ]
+        if request.return_text:
+            for result in results:
+                result["text"] = texts[result["index"]]
+        return results
+
+    async def _ranked(self, request: RerankRequest, texts: list[str]) -> Ranking:
+        manager = self.services.manager
+        model = request.model or await only_model(manager)
+        try:
+            return await rerank(manager, model, request.query, texts)
+        except InvalidRequest as error:
+            if error.param is not None and error.param.startswith("documents"):
+                called = error.param.replace("documents", "texts", 1)
+                error.message = error.message.replace(error.param, called)
+                error.param = called
+            raise

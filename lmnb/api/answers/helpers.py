@@ -42,8 +42,15 @@ class Rank(TypedDict):
     document: NotRequired[dict[str, str]]
 
 
+class Score(TypedDict):
+    index: int
+    score: float
+    text: NotRequired[str]
+
+
 class Ranking(TypedDict):
     id: str
+    object: Literal["list"]
     model: str
     results: list[Rank]
     usage: PromptUsage
