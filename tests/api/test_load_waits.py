@@ -66,6 +66,16 @@ async def test_a_stream_is_kept_alive_while_its_model_is_loaded(
     assert api.services.manager.loaded()[0].in_flight == 0
 
 
+async def test_so_is_one_that_begins_with_its_prompt(api: Api, gate: asyncio.Event) -> None:
+    """Which of token ids is a text that the model has to say."""
+    async with stream(api, "/v1/completions", prompt=[*b"Say: "], echo=True) as (response, lines):
+        assert response.status_code == 200
+        assert await anext(lines) == ": loading model 42%"
+        gate.set()
+        datas = [line.removeprefix("data: ") async for line in lines if line.startswith("data: {")]
+    assert "".join(json.loads(d)["choices"][0]["text"] for d in datas) == "Say: Hello, world!"
+
+
 @pytest.mark.parametrize("route", ROUTES)
 async def test_a_load_that_fails_then_ends_the_stream_with_an_error(
     api: Api, gate: asyncio.Event, route: str
@@ -92,8 +102,9 @@ async def test_a_load_that_fails_at_once_has_a_status(api: Api, route: str) -> N
 
 async def test_a_request_that_is_not_streamed_waits(api: Api, gate: asyncio.Event) -> None:
     api.factory.fail = LoadFailed("no such tensor")
-    asked = asyncio.ensure_future(api.chat())
-    await asyncio.sleep(0.1)
+    with api.services.notices.subscribe() as notices:
+        asked = asyncio.ensure_future(api.chat())
+        assert (await anext(notices)).kind == "model_load.start"
     assert not asked.done()
     gate.set()
     assert (await asked).status_code == 500
@@ -128,8 +139,9 @@ async def open_stream(client: anthropic.AsyncAnthropic, model: str) -> str:
 async def test_a_load_by_hand_that_waits_for_its_turn_says_so(
     api: Api, gate: asyncio.Event
 ) -> None:
-    first = asyncio.ensure_future(api.post("/api/v1/models/load", {"model": api.model}))
-    await asyncio.sleep(0.1)
+    with api.services.notices.subscribe() as notices:
+        first = asyncio.ensure_future(api.post("/api/v1/models/load", {"model": api.model}))
+        assert (await anext(notices)).kind == "model_load.start"
     body = {"model": api.model, "identifier": "second", "stream": True}
     async with api.client.stream("POST", "/api/v1/models/load", json=body) as response:
         lines = response.aiter_lines()

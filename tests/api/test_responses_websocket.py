@@ -18,6 +18,7 @@ from tests.api.conftest import KEY, Api
 from tests.api.open_responses import check_events
 from tests.api.test_responses import create, prompt
 from tests.scripted import Script
+from tests.until import until
 
 PING = 9
 LAST = ("error", "response.completed", "response.incomplete", "response.failed")
@@ -227,6 +228,5 @@ async def test_a_silent_connection_is_kept_alive(api: Api, monkeypatch: pytest.M
         return handle(opcode, data)
 
     connection.protocol._handle_message = listen  # type: ignore[union-attr]
-    await asyncio.sleep(0.1)
+    await until(lambda: pings)
     connection.close()
-    assert pings

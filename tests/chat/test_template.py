@@ -195,6 +195,6 @@ def test_fifty_messages_take_about_a_millisecond() -> None:
 
 
 def _timed(template: ChatTemplate, messages: list[Message]) -> float:
-    began = time.perf_counter()
+    began = time.thread_time()
     template.render(messages)
-    return time.perf_counter() - began
+    return time.thread_time() - began

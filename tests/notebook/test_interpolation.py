@@ -111,10 +111,10 @@ def test_an_expression_that_raises_is_an_error_that_says_so(text: str, said: str
 
 
 def test_a_megabyte_of_somebodys_code_takes_a_moment() -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     for code in ('{a:1,type:"b",id:{b:2}},', '{"a":{"b":[1,{}]}}', "{x"):
         interpolate(code * 40_000, {"y": 1})
-    assert time.monotonic() - began < 10
+    assert time.thread_time() - began < 10
 
 
 @given(st.text(alphabet="{}[]()\"':, \n.x1", max_size=60))

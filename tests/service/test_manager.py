@@ -20,9 +20,10 @@ def test_concurrent_first_requests_share_one_load(manager, factory):
 
 def test_a_caller_that_goes_away_does_not_end_the_load_for_others(manager, factory):
     async def main():
-        factory.gate = asyncio.Event()
-        first, second = (asyncio.ensure_future(manager.get("alpha")) for _ in range(2))
-        await asyncio.sleep(0.05)
+        factory.gate, heard = asyncio.Event(), []
+        callers = [manager.get("alpha", progress=heard.append) for _ in range(2)]
+        first, second = map(asyncio.ensure_future, callers)
+        await until(lambda: len(heard) == 2)
         first.cancel()
         factory.gate.set()
         return await second
@@ -183,8 +184,10 @@ def test_an_identifier_that_is_being_loaded_otherwise_is_in_use(manager, factory
         await until(lambda: factory.begun)
         with pytest.raises(ModelInUse, match="being loaded"):
             await manager.load("beta", identifier="mine")
-        joined = asyncio.ensure_future(manager.load("alpha", identifier="mine"))
-        await asyncio.sleep(0.05)
+        heard = []
+        joining = manager.load("alpha", identifier="mine", progress=heard.append)
+        joined = asyncio.ensure_future(joining)
+        await until(lambda: heard)
         factory.gate.set()
         assert await joined is await loading
 
@@ -207,10 +210,11 @@ def test_a_model_is_answered_by_whatever_instance_it_has(manager, factory):
         mine = await manager.load("alpha", identifier="mine")
         assert await manager.get("alpha") is mine
         factory.gate = asyncio.Event()
+        before, heard = factory.begun, []
         loading = asyncio.ensure_future(manager.load("beta", identifier="other"))
-        await asyncio.sleep(0.05)
-        asked = asyncio.ensure_future(manager.get("beta"))
-        await asyncio.sleep(0.05)
+        await until(lambda: factory.begun > before)
+        asked = asyncio.ensure_future(manager.get("beta", progress=heard.append))
+        await until(lambda: heard)
         factory.gate.set()
         assert await asked is await loading
 
@@ -221,10 +225,11 @@ def test_another_identifier_makes_another_instance_and_answers_to_it(manager, fa
     async def main():
         await manager.load("alpha")
         factory.gate = asyncio.Event()
+        before, heard = factory.begun, []
         loading = asyncio.ensure_future(manager.load("alpha", identifier="mine"))
-        await asyncio.sleep(0.05)
-        asked = asyncio.ensure_future(manager.get("mine"))
-        await asyncio.sleep(0.05)
+        await until(lambda: factory.begun > before)
+        asked = asyncio.ensure_future(manager.get("mine", progress=heard.append))
+        await until(lambda: heard)
         factory.gate.set()
         assert await asked is await loading
         assert sorted(model.id for model in manager.loaded()) == ["alpha", "mine"]
@@ -282,7 +287,7 @@ def test_closing_ends_engines_and_loads_and_starts_no_more(manager, factory):
         model = await manager.get("alpha")
         factory.gate = asyncio.Event()
         loading = asyncio.ensure_future(manager.get("beta"))
-        await asyncio.sleep(0.05)
+        await until(lambda: factory.begun == 2)
         await manager.close()
         assert not model.engine.alive
         for wanted in (loading, manager.get("alpha")):
