@@ -50,7 +50,10 @@ def test_what_is_one_is_let_through(tmp_path: Path) -> None:
     [
         [raw.number("clip.vision.preproc_image_size", 65_535)],
         [raw.number("clip.vision.image_min_pixels", 2**31)],
-        [raw.number("clip.vision.image_size", 448), raw.number("clip.vision.preproc_max_tiles", 999)],
+        [
+            raw.number("clip.vision.image_size", 448),
+            raw.number("clip.vision.preproc_max_tiles", 999),
+        ],
         [raw.array("clip.vision.image_grid_pinpoints", 4, 2, raw.u32(9) + raw.u32(2**20))],
     ],
 )
