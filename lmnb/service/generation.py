@@ -63,6 +63,8 @@ class Generation:
         """So far."""
         self.prompt_ids: tuple[int, ...] = ()
         """Where they were asked for."""
+        self.echo = ""
+        """The prompt as text, where that was asked for."""
         self._request = request
         self._stream = stream
         self._events = aiter(stream)
@@ -95,11 +97,18 @@ class Generation:
         try:
             with naming_the_field(self._request):
                 first = await anext(self._events)
+            if self._request.echo:
+                self.echo = await self._prompt_text()
         except BaseException:
             self.cancel()
             raise
         assert isinstance(first, Accepted)
         self.prompt_tokens, self.prompt_ids = first.prompt_tokens, first.ids
+
+    async def _prompt_text(self) -> str:
+        if self._request.tokens is None:
+            return self._request.text or ""
+        return await self.loaded.engine.detokenize(self._request.tokens)
 
     def cancel(self) -> None:
         """Stop within one engine step. May be called twice, and after the end."""

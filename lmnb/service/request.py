@@ -29,6 +29,8 @@ class GenerationRequest:
     stop: tuple[str, ...] = ()
     logprobs: int | None = None
     """None: none (but for `rules.ids`). n: each token's own and the n best alternatives."""
+    echo: bool = False
+    """With `text` or `tokens`: the generation says the prompt as text."""
     score_prompt: bool = False
     """The prompt's log-probabilities too."""
     suffix: str = ""

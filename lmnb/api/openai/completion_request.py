@@ -98,6 +98,7 @@ class CompletionRequest(GenerationFields, ReportFields, FormatFields):
                 max_tokens=token_limit(self.max_tokens),
                 stop=self.stops,
                 logprobs=compared if self.logprobs is None else self.logprobs,
+                echo=self.echo,
                 score_prompt=self.scores_prompt,
                 suffix=self.suffix,
                 ignore_eos=self.ignore_eos,

@@ -26,16 +26,8 @@ class CompletionsHandler(ApiHandler):
     @endpoint
     async def post(self) -> None:
         request = await self.read(CompletionRequest)
-        echoed = await self._echoed(request) if request.echo else [""] * len(request.prompt)
-        writer = CompletionWriter(request, echoed, self.figures)
+        writer = CompletionWriter(request, self.figures)
         await answer(self, request.choices(), writer, stream=request.stream)
-
-    async def _echoed(self, request: CompletionRequest) -> list[str]:
-        """The prompts as text."""
-        if all(isinstance(prompt, str) for prompt in request.prompt):
-            return list(request.prompt)
-        model = await self.services.manager.get(request.model)
-        return [await model.engine.detokenize(prompt) for prompt in request.prompt]
 
 
 class CompletionWriter(ChoicesWriter):
@@ -45,15 +37,14 @@ class CompletionWriter(ChoicesWriter):
     chunk_object = whole_object = "text_completion"
     end: ClassVar[dict[str, Any]] = {"text": ""}
 
-    def __init__(self, request: CompletionRequest, echoed: list[str], figures: Figures) -> None:
+    def __init__(self, request: CompletionRequest, figures: Figures) -> None:
         self._n = request.n
         self._candidates = request.candidates
         self._scores_prompt = request.scores_prompt
-        self._echoed = [text for text in echoed for _ in range(self._candidates)]
-        super().__init__(len(self._echoed), request, figures)
         self._given = [prompt for prompt in request.prompt for _ in range(self._candidates)]
+        super().__init__(len(self._given), request, figures)
         self._prompts: dict[int, tuple[TokenLogprob, ...]] = {}
-        self._logprobs = [LegacyLogprobs(self._token_name) for _ in self._echoed]
+        self._logprobs = [LegacyLogprobs(self._token_name) for _ in self._given]
 
     def said(self, text: str) -> dict[str, Any]:
         return {"text": text}
@@ -65,14 +56,14 @@ class CompletionWriter(ChoicesWriter):
         return add_usage((i // self._candidates, one.usage) for i, one in self._finished.items())
 
     def opening(self, index: int) -> bytes:
-        text = "" if self._scores_prompt else self._echoed[index]
+        text = "" if self._scores_prompt else self._generations[index].echo
         said = {**self.said(text), **self._prompt_ids(index)}
         return self.write(index, said) if text or self._wants_ids else b""
 
     def chunk(self, index: int, event: GenerationEvent) -> bytes:
         if type(event) is PromptScored:
             logprobs = self._prompt_arrays(index, event.tokens)
-            return self.write(index, self.said(self._echoed[index]), logprobs=logprobs)
+            return self.write(index, self.said(self._generations[index].echo), logprobs=logprobs)
         return super().chunk(index, event)
 
     def collect(self, index: int, event: GenerationEvent) -> None:
@@ -97,7 +88,7 @@ class CompletionWriter(ChoicesWriter):
 
     def _choice(self, number: int, index: int) -> dict[str, Any]:
         return {
-            "text": self._echoed[index] + "".join(self._text[index]),
+            "text": self._generations[index].echo + "".join(self._text[index]),
             "index": number,
             "logprobs": self._arrays(index) if self._wants_logprobs else None,
             "finish_reason": self.reason(index),
