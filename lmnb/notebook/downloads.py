@@ -86,8 +86,7 @@ def _status_route(job: Job) -> str:
 
 def _whole(job: Job) -> Job:
     if job.get("status") not in ("completed", "already_downloaded"):
-        error = job.get("error")
-        reason = error.get("message") if isinstance(error, dict) else error
+        reason = (job.get("error") or {}).get("message")
         why = str(reason or job.get("status")).rstrip(".")
         raise LmnbError(f"The download ended: {why}.")
     return job

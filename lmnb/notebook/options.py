@@ -19,7 +19,8 @@ class Option:
     flags: tuple[str, ...]
     settings: dict[str, Any] = field(default_factory=dict)
     completes: str = ""
-    """What its value is: `model`, `loaded`, `remote`, `file`, or nothing known."""
+    """What its value is, for Tab: `model` (`models` between commas), `loaded`, `remote`, `file`,
+    `variable`, `function`, `schema`, or nothing known."""
 
     @property
     def is_flag(self) -> bool:

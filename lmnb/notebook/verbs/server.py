@@ -6,7 +6,6 @@ from argparse import Namespace
 from typing import Any
 
 from lmnb._version import __version__
-from lmnb.errors import NotFound
 from lmnb.notebook.connection.client import Client
 from lmnb.notebook.display.screen import Screen
 from lmnb.notebook.display.tables import UNKNOWN, JsonDict, Table, duration, size
@@ -49,7 +48,7 @@ def stop(client: Client, screen: Screen, arguments: Namespace) -> None:
 
 def server_status(client: Client, screen: Screen, arguments: Namespace) -> Any:
     """Where the server is. Raises ServerNotFound when it does not answer."""
-    state = _listener(client)
+    state = client.json("GET", "api/v1/server")
     connection = client.connection
     if arguments.json:
         return JsonDict({**state, "lmnb_url": connection.openai_base_url})
@@ -64,23 +63,14 @@ def server_status(client: Client, screen: Screen, arguments: Namespace) -> Any:
     return None
 
 
-def _listener(client: Client) -> dict[str, Any]:
-    try:
-        return client.json("GET", "api/v1/server")
-    except NotFound:  # of an older lmnb
-        return {"running": False}
-
-
 def status(client: Client, screen: Screen, arguments: Namespace) -> Any:
     """The server, its models and its machine."""
-    facts, listener = client.status(), _listener(client)
+    facts, listener = client.status(), client.json("GET", "api/v1/server")
     if arguments.json:
         return JsonDict({**facts, "server": listener})
     machine = facts.get("machine", {})
     total, free = machine.get("memory_total_bytes"), machine.get("memory_available_bytes")
-    gpus = ", ".join(
-        str(g.get("name", g) if isinstance(g, dict) else g) for g in machine.get("gpus") or ()
-    )
+    gpus = ", ".join(gpu["name"] for gpu in machine.get("gpus") or ())
     port = listener.get("base_url") or f"off (`{screen.program} server start` opens it)"
     rows = [
         ["server", f"lmnb {facts.get('version', '?')}, up {duration(facts.get('uptime_seconds'))}"],

@@ -69,7 +69,7 @@ class Downloads(VBox):
             self._rows.pop(id).close()
         if gone or len(self._rows) != len(self.children):
             self.children = tuple(self._rows.values())
-        return any(_state(job) in MOVING for job in jobs)
+        return any(job["state"] in MOVING for job in jobs)
 
     def begin(self, verb: str, job: str) -> None:
         """A button was pressed."""
@@ -94,7 +94,7 @@ class Row(HBox):
 
     def show(self, job: Job) -> None:
         """How it stands."""
-        state = _state(job)
+        state = job["state"]
         done, total = job.get("downloaded_bytes") or 0, job.get("total_size_bytes") or 0
         self.bar.value = 1.0 if state == "completed" else done / total if total else 0.0
         self.bar.bar_style = {"completed": "success", "failed": "danger"}.get(state, "")
@@ -114,18 +114,13 @@ class Row(HBox):
         super().close()
 
 
-def _state(job: Job) -> str:
-    return str(job.get("state") or job.get("status") or "")
-
-
 def _news(job: Job, state: str) -> str:
     done, total = job.get("downloaded_bytes") or 0, job.get("total_size_bytes") or 0
     parts = [state, f"{size(done)} of {size(total)}" if state != "completed" else size(total)]
     if state == "downloading" and (speed := job.get("bytes_per_second")):
         parts += [f"{size(speed)}/s", f"{duration((total - done) / speed)} left"]
-    error = job.get("error")
-    if error:
-        parts.append(str(error.get("message") if isinstance(error, dict) else error))
+    if error := job.get("error"):
+        parts.append(error["message"])
     return " · ".join(parts)
 
 

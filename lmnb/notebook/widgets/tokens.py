@@ -9,9 +9,9 @@ from typing import Any
 from ipywidgets import HTML, BoundedFloatText, Button, Dropdown, HBox, Textarea
 
 from lmnb.errors import InvalidRequest
-from lmnb.notebook.chat.values import markdown_table
 from lmnb.notebook.choice import language_models
 from lmnb.notebook.connection.transport import PATIENT
+from lmnb.notebook.display.markdown import table
 from lmnb.notebook.widgets.loop import Loop, loop
 from lmnb.notebook.widgets.panel import Panel, quiet
 from lmnb.notebook.widgets.slider import Slider
@@ -75,8 +75,8 @@ class Tokens(Panel):
             for one in self.tokens
         ]
         head = ["token", "probability", "instead"]
-        table = markdown_table(head, [[escape(cell) for cell in row] for row in rows])
-        return f"**{escape(self.prompt.value.strip())}**\n\n{table}"
+        cells = [[escape(cell) for cell in row] for row in rows]
+        return f"**{escape(self.prompt.value.strip())}**\n\n{table(head, cells)}"
 
     async def _open(self, wanted: str) -> None:
         listing = await self.ask("GET", "api/v1/models")
