@@ -352,14 +352,25 @@ async def start_engine(
 
 
 def _spawn() -> subprocess.Popen[bytes]:
+    python, environment = interpreter()
     return subprocess.Popen(
-        [sys.executable, "-m", "lmnb.engine.worker"],
+        [python, "-m", "lmnb.engine.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, **_ENVIRONMENT},
+        env={**os.environ, **_ENVIRONMENT, **environment},
         start_new_session=os.name == "posix",
     )
+
+
+def interpreter(platform: str = sys.platform) -> tuple[str, dict[str, str]]:
+    """What to start, and what it has to find in its environment, so that the process that is started
+    is the one that computes. On Windows the `python.exe` of a virtual environment starts another:
+    its number, and its memory, would be those of a door (`multiprocessing` goes the same way)."""
+    base: str = getattr(sys, "_base_executable", sys.executable)
+    if platform == "win32" and base != sys.executable:
+        return base, {"__PYVENV_LAUNCHER__": sys.executable}
+    return sys.executable, {}
 
 
 def _error(name: str, message: str, param: str | None = None) -> LmnbError:

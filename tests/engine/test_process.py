@@ -15,7 +15,7 @@ import pytest
 from lmnb.engine import pulse
 from lmnb.engine.events import Accepted, Delta, Finished
 from lmnb.engine.options import Constraint, EngineRequest, LoadOptions, LoraAdapter, Sampling, Span
-from lmnb.engine.process import start_engine
+from lmnb.engine.process import interpreter, start_engine
 from lmnb.engine.protocol import BEAT_SECONDS
 from lmnb.errors import ContextLengthExceeded, EngineDied, LoadFailed, ServiceClosed
 
@@ -270,3 +270,13 @@ def test_tokens_go_there_and_back(smollm2):
             return await running.detokenize(tokens)
 
     assert asyncio.run(main()) == "Grüße, 世界!"
+
+
+def test_on_windows_a_virtual_environments_python_is_gone_round(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "executable", r"C:\env\Scripts\python.exe")
+    monkeypatch.setattr(sys, "_base_executable", r"C:\Python\python.exe")
+    launcher = {"__PYVENV_LAUNCHER__": r"C:\env\Scripts\python.exe"}
+    assert interpreter("win32") == (r"C:\Python\python.exe", launcher)
+    assert interpreter("linux") == (r"C:\env\Scripts\python.exe", {})
+    monkeypatch.setattr(sys, "_base_executable", sys.executable)
+    assert interpreter("win32") == (sys.executable, {})
