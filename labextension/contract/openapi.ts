@@ -1056,6 +1056,17 @@ export interface components {
             /** Output Tokens */
             output_tokens: number;
         };
+        /**
+         * Approvals
+         * @description Which calls somebody has to approve. Where one of the two is missing, it is all the rest; where
+         *     both leave a tool out, it has to be approved.
+         */
+        Approvals: {
+            /** @default null */
+            always?: components["schemas"]["Filter"] | null;
+            /** @default null */
+            never?: components["schemas"]["Filter"] | null;
+        };
         /** AutomaticFit */
         AutomaticFit: {
             /** Gpu Layers */
@@ -1065,7 +1076,7 @@ export interface components {
         };
         /**
          * Block
-         * @description One block of content, of any kind we understand; `cache_control` and citations are ignored.
+         * @description One block of content, of any kind we understand; `cache_control` is ignored.
          */
         Block: {
             /** Type */
@@ -1127,6 +1138,11 @@ export interface components {
              * @default
              */
             context?: string;
+            /**
+             * Citations
+             * @default null
+             */
+            citations?: unknown;
         };
         /** Call */
         Call: {
@@ -1179,6 +1195,13 @@ export interface components {
             created: number;
             /** Model */
             model: string;
+            /** System Fingerprint */
+            system_fingerprint: string;
+            /**
+             * Service Tier
+             * @constant
+             */
+            service_tier?: "default";
             /** Choices */
             choices: components["schemas"]["ChatChoice"][];
             usage: components["schemas"]["Usage"];
@@ -1197,6 +1220,13 @@ export interface components {
             created: number;
             /** Model */
             model: string;
+            /** System Fingerprint */
+            system_fingerprint: string;
+            /**
+             * Service Tier
+             * @constant
+             */
+            service_tier?: "default";
             /** Choices */
             choices: components["schemas"]["ChatChoice"][];
             usage: components["schemas"]["Usage"];
@@ -1259,6 +1289,11 @@ export interface components {
              * @default null
              */
             tool_call_id?: string | null;
+            /**
+             * Audio
+             * @default null
+             */
+            audio?: unknown;
         };
         /** ChatMessage */
         "ChatMessage-Output": {
@@ -1290,7 +1325,8 @@ export interface components {
              *       "regex": null,
              *       "choice": null,
              *       "grammar": null,
-             *       "structural_tag": null
+             *       "structural_tag": null,
+             *       "whitespace_pattern": null
              *     }
              */
             structured_outputs?: components["schemas"]["StructuredOutputs"];
@@ -1329,6 +1365,16 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
+             * Regex
+             * @default null
+             */
+            regex?: string | null;
+            /**
+             * Ebnf
+             * @default null
+             */
+            ebnf?: string | null;
+            /**
              * Tools
              * @default []
              */
@@ -1353,6 +1399,56 @@ export interface components {
              * @default null
              */
             function_call?: (("none" | "auto" | "required") | components["schemas"]["FunctionName"]) | null;
+            /**
+             * Min Tokens
+             * @default 0
+             */
+            min_tokens?: number;
+            /**
+             * Stop Token Ids
+             * @default []
+             */
+            stop_token_ids?: number[];
+            /**
+             * Include Stop Str In Output
+             * @default false
+             */
+            include_stop_str_in_output?: boolean;
+            /**
+             * Allowed Token Ids
+             * @default null
+             */
+            allowed_token_ids?: number[] | null;
+            /**
+             * Skip Special Tokens
+             * @default true
+             */
+            skip_special_tokens?: boolean;
+            /**
+             * T Max Predict Ms
+             * @default 0
+             */
+            t_max_predict_ms?: number;
+            /**
+             * Return Progress
+             * @default false
+             */
+            return_progress?: boolean;
+            /**
+             * Timings Per Token
+             * @default false
+             */
+            timings_per_token?: boolean;
+            /**
+             * Return Token Ids
+             * @default false
+             */
+            return_token_ids?: boolean;
+            /**
+             * Return Tokens As Token Ids
+             * @default false
+             */
+            return_tokens_as_token_ids?: boolean;
             /**
              * Stop
              * @default []
@@ -1455,7 +1551,7 @@ export interface components {
             dry_allowed_length?: number;
             /**
              * Dry Penalty Last N
-             * @default -1
+             * @default 64
              */
             dry_penalty_last_n?: number;
             /**
@@ -1485,12 +1581,45 @@ export interface components {
              */
             mirostat_eta?: number;
             /**
+             * Adaptive Target
+             * @default -1
+             */
+            adaptive_target?: number;
+            /**
+             * Adaptive Decay
+             * @default 0.9
+             */
+            adaptive_decay?: number;
+            /**
+             * Min Keep
+             * @default 0
+             */
+            min_keep?: number;
+            /**
+             * Samplers
+             * @default [
+             *       "penalties",
+             *       "dry",
+             *       "top_n_sigma",
+             *       "top_k",
+             *       "typ_p",
+             *       "top_p",
+             *       "min_p",
+             *       "xtc",
+             *       "temperature"
+             *     ]
+             */
+            samplers?: string[] | string;
+            /**
              * Logit Bias
-             * @default {}
+             * @default []
              */
             logit_bias?: {
-                [key: string]: number;
-            };
+                [key: string]: number | false;
+            } | [
+                number | string,
+                number | false
+            ][];
             /** Model */
             model: string;
             /**
@@ -1500,7 +1629,8 @@ export interface components {
             stream?: boolean;
             /**
              * @default {
-             *       "include_usage": false
+             *       "include_usage": false,
+             *       "continuous_usage_stats": false
              *     }
              */
             stream_options?: components["schemas"]["StreamOptions"];
@@ -1547,10 +1677,42 @@ export interface components {
              */
             audio?: unknown;
             /**
+             * Web Search Options
+             * @default null
+             */
+            web_search_options?: unknown;
+            /**
              * Reasoning Effort
              * @default null
              */
             reasoning_effort?: string | null;
+            /**
+             * Service Tier
+             * @default null
+             */
+            service_tier?: string | null;
+            /**
+             * Thinking Budget Tokens
+             * @default -1
+             */
+            thinking_budget_tokens?: number;
+            /**
+             * Enable Thinking
+             * @default null
+             */
+            enable_thinking?: boolean | null;
+            /**
+             * Reasoning Format
+             * @default auto
+             * @enum {string}
+             */
+            reasoning_format?: "auto" | "deepseek";
+            /**
+             * Parse Tool Calls
+             * @default true
+             * @constant
+             */
+            parse_tool_calls?: true;
             /**
              * Chat Template Kwargs
              * @default {}
@@ -1558,6 +1720,21 @@ export interface components {
             chat_template_kwargs?: {
                 [key: string]: unknown;
             };
+            /**
+             * Add Generation Prompt
+             * @default null
+             */
+            add_generation_prompt?: boolean | null;
+            /**
+             * Continue Final Message
+             * @default null
+             */
+            continue_final_message?: boolean | null;
+            /**
+             * Include Reasoning
+             * @default true
+             */
+            include_reasoning?: boolean;
         };
         /** ChatStats */
         ChatStats: {
@@ -1623,6 +1800,8 @@ export interface components {
             created: number;
             /** Model */
             model: string;
+            /** System Fingerprint */
+            system_fingerprint: string;
             /** Choices */
             choices: components["schemas"]["CompletionChoice"][];
             usage: components["schemas"]["Usage"];
@@ -1641,6 +1820,8 @@ export interface components {
             created: number;
             /** Model */
             model: string;
+            /** System Fingerprint */
+            system_fingerprint: string;
             /** Choices */
             choices: components["schemas"]["CompletionChoice"][];
             usage: components["schemas"]["Usage"];
@@ -1666,6 +1847,10 @@ export interface components {
         CompletionDetails: {
             /** Reasoning Tokens */
             reasoning_tokens: number;
+            /** Accepted Prediction Tokens */
+            accepted_prediction_tokens: number;
+            /** Rejected Prediction Tokens */
+            rejected_prediction_tokens: number;
         };
         /**
          * CompletionRequest
@@ -1681,7 +1866,8 @@ export interface components {
              *       "regex": null,
              *       "choice": null,
              *       "grammar": null,
-             *       "structural_tag": null
+             *       "structural_tag": null,
+             *       "whitespace_pattern": null
              *     }
              */
             structured_outputs?: components["schemas"]["StructuredOutputs"];
@@ -1719,6 +1905,66 @@ export interface components {
             json_schema?: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * Regex
+             * @default null
+             */
+            regex?: string | null;
+            /**
+             * Ebnf
+             * @default null
+             */
+            ebnf?: string | null;
+            /**
+             * Min Tokens
+             * @default 0
+             */
+            min_tokens?: number;
+            /**
+             * Stop Token Ids
+             * @default []
+             */
+            stop_token_ids?: number[];
+            /**
+             * Include Stop Str In Output
+             * @default false
+             */
+            include_stop_str_in_output?: boolean;
+            /**
+             * Allowed Token Ids
+             * @default null
+             */
+            allowed_token_ids?: number[] | null;
+            /**
+             * Skip Special Tokens
+             * @default true
+             */
+            skip_special_tokens?: boolean;
+            /**
+             * T Max Predict Ms
+             * @default 0
+             */
+            t_max_predict_ms?: number;
+            /**
+             * Return Progress
+             * @default false
+             */
+            return_progress?: boolean;
+            /**
+             * Timings Per Token
+             * @default false
+             */
+            timings_per_token?: boolean;
+            /**
+             * Return Token Ids
+             * @default false
+             */
+            return_token_ids?: boolean;
+            /**
+             * Return Tokens As Token Ids
+             * @default false
+             */
+            return_tokens_as_token_ids?: boolean;
             /**
              * Stop
              * @default []
@@ -1821,7 +2067,7 @@ export interface components {
             dry_allowed_length?: number;
             /**
              * Dry Penalty Last N
-             * @default -1
+             * @default 64
              */
             dry_penalty_last_n?: number;
             /**
@@ -1851,12 +2097,45 @@ export interface components {
              */
             mirostat_eta?: number;
             /**
+             * Adaptive Target
+             * @default -1
+             */
+            adaptive_target?: number;
+            /**
+             * Adaptive Decay
+             * @default 0.9
+             */
+            adaptive_decay?: number;
+            /**
+             * Min Keep
+             * @default 0
+             */
+            min_keep?: number;
+            /**
+             * Samplers
+             * @default [
+             *       "penalties",
+             *       "dry",
+             *       "top_n_sigma",
+             *       "top_k",
+             *       "typ_p",
+             *       "top_p",
+             *       "min_p",
+             *       "xtc",
+             *       "temperature"
+             *     ]
+             */
+            samplers?: string[] | string;
+            /**
              * Logit Bias
-             * @default {}
+             * @default []
              */
             logit_bias?: {
-                [key: string]: number;
-            };
+                [key: string]: number | false;
+            } | [
+                number | string,
+                number | false
+            ][];
             /** Model */
             model: string;
             /**
@@ -1866,7 +2145,8 @@ export interface components {
             stream?: boolean;
             /**
              * @default {
-             *       "include_usage": false
+             *       "include_usage": false,
+             *       "continuous_usage_stats": false
              *     }
              */
             stream_options?: components["schemas"]["StreamOptions"];
@@ -1915,6 +2195,14 @@ export interface components {
             /** Prompt */
             prompt: string;
         };
+        /** ContextManagement */
+        ContextManagement: {
+            /**
+             * Edits
+             * @default []
+             */
+            edits?: components["schemas"]["Edit"][];
+        };
         /** Conversation */
         Conversation: {
             /** Id */
@@ -1940,7 +2228,8 @@ export interface components {
         };
         /**
          * CountRequest
-         * @description What has to do with the prompt. Metadata, betas and cache marks are ignored.
+         * @description What has to do with the prompt. Metadata, betas and cache marks are ignored: they change
+         *     nothing in an answer.
          */
         CountRequest: {
             /**
@@ -2045,7 +2334,7 @@ export interface components {
             dry_allowed_length?: number;
             /**
              * Dry Penalty Last N
-             * @default -1
+             * @default 64
              */
             dry_penalty_last_n?: number;
             /**
@@ -2075,12 +2364,45 @@ export interface components {
              */
             mirostat_eta?: number;
             /**
+             * Adaptive Target
+             * @default -1
+             */
+            adaptive_target?: number;
+            /**
+             * Adaptive Decay
+             * @default 0.9
+             */
+            adaptive_decay?: number;
+            /**
+             * Min Keep
+             * @default 0
+             */
+            min_keep?: number;
+            /**
+             * Samplers
+             * @default [
+             *       "penalties",
+             *       "dry",
+             *       "top_n_sigma",
+             *       "top_k",
+             *       "typ_p",
+             *       "top_p",
+             *       "min_p",
+             *       "xtc",
+             *       "temperature"
+             *     ]
+             */
+            samplers?: string[] | string;
+            /**
              * Logit Bias
-             * @default {}
+             * @default []
              */
             logit_bias?: {
-                [key: string]: number;
-            };
+                [key: string]: number | false;
+            } | [
+                number | string,
+                number | false
+            ][];
             /** Model */
             model: string;
             /**
@@ -2090,15 +2412,17 @@ export interface components {
             stream?: boolean;
             /**
              * @default {
-             *       "include_usage": false
+             *       "include_usage": false,
+             *       "continuous_usage_stats": false
              *     }
              */
             stream_options?: components["schemas"]["StreamOptions"];
             /**
              * N
              * @default 1
+             * @constant
              */
-            n?: number;
+            n?: 1;
             /**
              * Max Tokens
              * @default null
@@ -2121,10 +2445,13 @@ export interface components {
             /**
              * @default {
              *       "effort": null,
-             *       "format": null
+             *       "format": null,
+             *       "task_budget": null
              *     }
              */
             output_config?: components["schemas"]["OutputConfig"];
+            /** @default null */
+            output_format?: components["schemas"]["OutputFormat"] | null;
             /**
              * Tools
              * @default []
@@ -2139,6 +2466,49 @@ export interface components {
             chat_template_kwargs?: {
                 [key: string]: unknown;
             };
+            /**
+             * @default {
+             *       "edits": []
+             *     }
+             */
+            context_management?: components["schemas"]["ContextManagement"];
+            /**
+             * Mcp Servers
+             * @default null
+             */
+            mcp_servers?: unknown;
+            /**
+             * Container
+             * @default null
+             */
+            container?: unknown;
+            /**
+             * Compaction
+             * @default null
+             */
+            compaction?: unknown;
+            /**
+             * Thread
+             * @default null
+             */
+            thread?: unknown;
+            /**
+             * Fallbacks
+             * @default null
+             */
+            fallbacks?: unknown;
+            /**
+             * Speed
+             * @default standard
+             * @constant
+             */
+            speed?: "standard";
+            /**
+             * Service Tier
+             * @default auto
+             * @enum {string}
+             */
+            service_tier?: "auto" | "standard_only";
         };
         /** CreatedKey */
         CreatedKey: {
@@ -2361,6 +2731,11 @@ export interface components {
             /** Wasted Bytes */
             wasted_bytes: number;
         };
+        /** Edit */
+        Edit: {
+            /** Type */
+            type: string;
+        };
         /** Embedding */
         Embedding: {
             /**
@@ -2488,6 +2863,22 @@ export interface components {
             size_bytes: number;
             /** Downloaded Bytes */
             downloaded_bytes: number;
+        };
+        /**
+         * Filter
+         * @description Some of a server's tools.
+         */
+        Filter: {
+            /**
+             * Tool Names
+             * @default []
+             */
+            tool_names?: string[];
+            /**
+             * Read Only
+             * @default null
+             */
+            read_only?: boolean | null;
         };
         /** Function */
         Function: {
@@ -2801,6 +3192,11 @@ export interface components {
              * @default null
              */
             name?: string | null;
+            /**
+             * Dry Run
+             * @default false
+             */
+            dry_run?: boolean;
         };
         /**
          * InputMessage
@@ -3072,6 +3468,154 @@ export interface components {
             /** Gpus Reason */
             gpus_reason: string | null;
         };
+        /** McpApprovalRequestItem */
+        McpApprovalRequestItem: {
+            /**
+             * Id
+             * @default null
+             */
+            id?: string | null;
+            /**
+             * Status
+             * @default completed
+             * @enum {string}
+             */
+            status?: "in_progress" | "completed" | "incomplete";
+            /** Server Label */
+            server_label: string;
+            /** Name */
+            name: string;
+            /** Arguments */
+            arguments: string;
+        };
+        /** McpApprovalResponseItem */
+        McpApprovalResponseItem: {
+            /**
+             * Id
+             * @default null
+             */
+            id?: string | null;
+            /**
+             * Status
+             * @default completed
+             * @enum {string}
+             */
+            status?: "in_progress" | "completed" | "incomplete";
+            /** Approval Request Id */
+            approval_request_id: string;
+            /** Approve */
+            approve: boolean;
+            /**
+             * Reason
+             * @default null
+             */
+            reason?: string | null;
+        };
+        /** McpCallItem */
+        McpCallItem: {
+            /**
+             * Id
+             * @default null
+             */
+            id?: string | null;
+            /**
+             * Status
+             * @default completed
+             * @enum {string}
+             */
+            status?: "in_progress" | "completed" | "incomplete" | "calling" | "failed";
+            /** Server Label */
+            server_label: string;
+            /** Name */
+            name: string;
+            /** Arguments */
+            arguments: string;
+            /**
+             * Output
+             * @default null
+             */
+            output?: string | null;
+            /**
+             * Error
+             * @default null
+             */
+            error?: unknown;
+            /**
+             * Approval Request Id
+             * @default null
+             */
+            approval_request_id?: string | null;
+        };
+        /**
+         * McpListToolsItem
+         * @description The servers are asked anew each time; where this is, nobody has to be told again.
+         */
+        McpListToolsItem: {
+            /**
+             * Id
+             * @default null
+             */
+            id?: string | null;
+            /**
+             * Status
+             * @default completed
+             * @enum {string}
+             */
+            status?: "in_progress" | "completed" | "incomplete";
+            /** Server Label */
+            server_label: string;
+            /**
+             * Tools
+             * @default []
+             */
+            tools?: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Error
+             * @default null
+             */
+            error?: string | null;
+        };
+        /**
+         * McpTool
+         * @description Its calls have to be approved unless it says otherwise. What opens the server is never echoed.
+         */
+        McpTool: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "mcp";
+            /** Server Label */
+            server_label: string;
+            /** Server Url */
+            server_url: string;
+            /**
+             * Server Description
+             * @default null
+             */
+            server_description?: string | null;
+            /** @default null */
+            allowed_tools?: string[] | components["schemas"]["Filter"];
+            /**
+             * Require Approval
+             * @default always
+             */
+            require_approval?: ("always" | "never") | components["schemas"]["Approvals"];
+            /**
+             * Headers
+             * @default {}
+             */
+            headers?: {
+                [key: string]: string;
+            };
+            /**
+             * Authorization
+             * @default null
+             */
+            authorization?: string | null;
+        };
         /** MessageItem */
         MessageItem: {
             /**
@@ -3215,7 +3759,7 @@ export interface components {
             dry_allowed_length?: number;
             /**
              * Dry Penalty Last N
-             * @default -1
+             * @default 64
              */
             dry_penalty_last_n?: number;
             /**
@@ -3245,12 +3789,45 @@ export interface components {
              */
             mirostat_eta?: number;
             /**
+             * Adaptive Target
+             * @default -1
+             */
+            adaptive_target?: number;
+            /**
+             * Adaptive Decay
+             * @default 0.9
+             */
+            adaptive_decay?: number;
+            /**
+             * Min Keep
+             * @default 0
+             */
+            min_keep?: number;
+            /**
+             * Samplers
+             * @default [
+             *       "penalties",
+             *       "dry",
+             *       "top_n_sigma",
+             *       "top_k",
+             *       "typ_p",
+             *       "top_p",
+             *       "min_p",
+             *       "xtc",
+             *       "temperature"
+             *     ]
+             */
+            samplers?: string[] | string;
+            /**
              * Logit Bias
-             * @default {}
+             * @default []
              */
             logit_bias?: {
-                [key: string]: number;
-            };
+                [key: string]: number | false;
+            } | [
+                number | string,
+                number | false
+            ][];
             /** Model */
             model: string;
             /**
@@ -3260,15 +3837,17 @@ export interface components {
             stream?: boolean;
             /**
              * @default {
-             *       "include_usage": false
+             *       "include_usage": false,
+             *       "continuous_usage_stats": false
              *     }
              */
             stream_options?: components["schemas"]["StreamOptions"];
             /**
              * N
              * @default 1
+             * @constant
              */
-            n?: number;
+            n?: 1;
             /** Max Tokens */
             max_tokens: number;
             /**
@@ -3288,10 +3867,13 @@ export interface components {
             /**
              * @default {
              *       "effort": null,
-             *       "format": null
+             *       "format": null,
+             *       "task_budget": null
              *     }
              */
             output_config?: components["schemas"]["OutputConfig"];
+            /** @default null */
+            output_format?: components["schemas"]["OutputFormat"] | null;
             /**
              * Tools
              * @default []
@@ -3306,6 +3888,49 @@ export interface components {
             chat_template_kwargs?: {
                 [key: string]: unknown;
             };
+            /**
+             * @default {
+             *       "edits": []
+             *     }
+             */
+            context_management?: components["schemas"]["ContextManagement"];
+            /**
+             * Mcp Servers
+             * @default null
+             */
+            mcp_servers?: unknown;
+            /**
+             * Container
+             * @default null
+             */
+            container?: unknown;
+            /**
+             * Compaction
+             * @default null
+             */
+            compaction?: unknown;
+            /**
+             * Thread
+             * @default null
+             */
+            thread?: unknown;
+            /**
+             * Fallbacks
+             * @default null
+             */
+            fallbacks?: unknown;
+            /**
+             * Speed
+             * @default standard
+             * @constant
+             */
+            speed?: "standard";
+            /**
+             * Service Tier
+             * @default auto
+             * @enum {string}
+             */
+            service_tier?: "auto" | "standard_only";
             /**
              * Stop Sequences
              * @default []
@@ -3500,6 +4125,21 @@ export interface components {
             /** Name */
             name: string;
         };
+        /**
+         * NativeAdapter
+         * @description A LoRA: a load may name its `path`. `architecture`: of the models that it is for.
+         */
+        NativeAdapter: {
+            /** Name */
+            name: string;
+            /** Architecture */
+            architecture: string | null;
+            quantization: components["schemas"]["Quantization"];
+            /** Size Bytes */
+            size_bytes: number;
+            /** Path */
+            path: string;
+        };
         /** NativeChat */
         NativeChat: {
             /** Model Instance Id */
@@ -3524,7 +4164,8 @@ export interface components {
              *       "regex": null,
              *       "choice": null,
              *       "grammar": null,
-             *       "structural_tag": null
+             *       "structural_tag": null,
+             *       "whitespace_pattern": null
              *     }
              */
             structured_outputs?: components["schemas"]["StructuredOutputs"];
@@ -3562,6 +4203,16 @@ export interface components {
             json_schema?: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * Regex
+             * @default null
+             */
+            regex?: string | null;
+            /**
+             * Ebnf
+             * @default null
+             */
+            ebnf?: string | null;
             /**
              * Stop
              * @default []
@@ -3664,7 +4315,7 @@ export interface components {
             dry_allowed_length?: number;
             /**
              * Dry Penalty Last N
-             * @default -1
+             * @default 64
              */
             dry_penalty_last_n?: number;
             /**
@@ -3694,12 +4345,45 @@ export interface components {
              */
             mirostat_eta?: number;
             /**
+             * Adaptive Target
+             * @default -1
+             */
+            adaptive_target?: number;
+            /**
+             * Adaptive Decay
+             * @default 0.9
+             */
+            adaptive_decay?: number;
+            /**
+             * Min Keep
+             * @default 0
+             */
+            min_keep?: number;
+            /**
+             * Samplers
+             * @default [
+             *       "penalties",
+             *       "dry",
+             *       "top_n_sigma",
+             *       "top_k",
+             *       "typ_p",
+             *       "top_p",
+             *       "min_p",
+             *       "xtc",
+             *       "temperature"
+             *     ]
+             */
+            samplers?: string[] | string;
+            /**
              * Logit Bias
-             * @default {}
+             * @default []
              */
             logit_bias?: {
-                [key: string]: number;
-            };
+                [key: string]: number | false;
+            } | [
+                number | string,
+                number | false
+            ][];
             /** Model */
             model: string;
             /** Input */
@@ -3822,6 +4506,8 @@ export interface components {
         NativeModelList: {
             /** Models */
             models: components["schemas"]["NativeModel"][];
+            /** Adapters */
+            adapters: components["schemas"]["NativeAdapter"][];
         };
         /** NewConversation */
         NewConversation: {
@@ -3829,7 +4515,7 @@ export interface components {
              * Items
              * @default []
              */
-            items?: (components["schemas"]["MessageItem"] | components["schemas"]["FunctionCallItem"] | components["schemas"]["FunctionCallOutputItem"] | components["schemas"]["ReasoningItem"] | components["schemas"]["CompactionItem"] | components["schemas"]["ItemReference"] | unknown)[];
+            items?: (components["schemas"]["MessageItem"] | components["schemas"]["FunctionCallItem"] | components["schemas"]["FunctionCallOutputItem"] | components["schemas"]["ReasoningItem"] | components["schemas"]["CompactionItem"] | components["schemas"]["McpListToolsItem"] | components["schemas"]["McpCallItem"] | components["schemas"]["McpApprovalRequestItem"] | components["schemas"]["McpApprovalResponseItem"] | components["schemas"]["ItemReference"] | unknown)[];
             /**
              * Metadata
              * @default {}
@@ -3841,7 +4527,7 @@ export interface components {
         /** NewItems */
         NewItems: {
             /** Items */
-            items: (components["schemas"]["MessageItem"] | components["schemas"]["FunctionCallItem"] | components["schemas"]["FunctionCallOutputItem"] | components["schemas"]["ReasoningItem"] | components["schemas"]["CompactionItem"] | components["schemas"]["ItemReference"] | unknown)[];
+            items: (components["schemas"]["MessageItem"] | components["schemas"]["FunctionCallItem"] | components["schemas"]["FunctionCallOutputItem"] | components["schemas"]["ReasoningItem"] | components["schemas"]["CompactionItem"] | components["schemas"]["McpListToolsItem"] | components["schemas"]["McpCallItem"] | components["schemas"]["McpApprovalRequestItem"] | components["schemas"]["McpApprovalResponseItem"] | components["schemas"]["ItemReference"] | unknown)[];
         };
         /** NewKey */
         NewKey: {
@@ -3886,6 +4572,11 @@ export interface components {
             effort?: string | null;
             /** @default null */
             format?: components["schemas"]["OutputFormat"] | null;
+            /**
+             * Task Budget
+             * @default null
+             */
+            task_budget?: unknown;
         };
         /** OutputFormat */
         OutputFormat: {
@@ -3905,6 +4596,26 @@ export interface components {
             id: number;
             /** Piece */
             piece: string | number[];
+        };
+        /** PlannedFile */
+        PlannedFile: {
+            /** Source */
+            source: string;
+            /** Target */
+            target: string;
+        };
+        /**
+         * PlannedImport
+         * @description The answer to `dry_run`.
+         */
+        PlannedImport: {
+            /**
+             * Dry Run
+             * @constant
+             */
+            dry_run: true;
+            /** Files */
+            files: components["schemas"]["PlannedFile"][];
         };
         /**
          * Plugin
@@ -3974,6 +4685,11 @@ export interface components {
         Ranking: {
             /** Id */
             id: string;
+            /**
+             * Object
+             * @constant
+             */
+            object: "list";
             /** Model */
             model: string;
             /** Results */
@@ -4051,17 +4767,28 @@ export interface components {
         };
         /**
          * RerankRequest
-         * @description The body.
+         * @description The body. With `texts` the model may be left out, as their clients do.
          */
         RerankRequest: {
-            /** Model */
-            model: string;
+            /**
+             * Model
+             * @default
+             */
+            model?: string;
             /** Query */
             query: string;
-            /** Documents */
-            documents: (string | {
+            /**
+             * Documents
+             * @default null
+             */
+            documents?: (string | {
                 [key: string]: unknown;
-            })[];
+            })[] | null;
+            /**
+             * Texts
+             * @default null
+             */
+            texts?: string[] | null;
             /**
              * Top N
              * @default null
@@ -4072,6 +4799,16 @@ export interface components {
              * @default false
              */
             return_documents?: boolean;
+            /**
+             * Return Text
+             * @default false
+             */
+            return_text?: boolean;
+            /**
+             * Raw Scores
+             * @default false
+             */
+            raw_scores?: boolean;
         };
         /** ResolveRequest */
         ResolveRequest: {
@@ -4146,12 +4883,12 @@ export interface components {
              * Input
              * @default []
              */
-            input?: (components["schemas"]["MessageItem"] | components["schemas"]["FunctionCallItem"] | components["schemas"]["FunctionCallOutputItem"] | components["schemas"]["ReasoningItem"] | components["schemas"]["CompactionItem"] | components["schemas"]["ItemReference"] | unknown)[];
+            input?: (components["schemas"]["MessageItem"] | components["schemas"]["FunctionCallItem"] | components["schemas"]["FunctionCallOutputItem"] | components["schemas"]["ReasoningItem"] | components["schemas"]["CompactionItem"] | components["schemas"]["McpListToolsItem"] | components["schemas"]["McpCallItem"] | components["schemas"]["McpApprovalRequestItem"] | components["schemas"]["McpApprovalResponseItem"] | components["schemas"]["ItemReference"] | unknown)[];
             /**
              * Instructions
              * @default null
              */
-            instructions?: string | (components["schemas"]["MessageItem"] | components["schemas"]["FunctionCallItem"] | components["schemas"]["FunctionCallOutputItem"] | components["schemas"]["ReasoningItem"] | components["schemas"]["CompactionItem"] | components["schemas"]["ItemReference"] | unknown)[] | null;
+            instructions?: string | (components["schemas"]["MessageItem"] | components["schemas"]["FunctionCallItem"] | components["schemas"]["FunctionCallOutputItem"] | components["schemas"]["ReasoningItem"] | components["schemas"]["CompactionItem"] | components["schemas"]["McpListToolsItem"] | components["schemas"]["McpCallItem"] | components["schemas"]["McpApprovalRequestItem"] | components["schemas"]["McpApprovalResponseItem"] | components["schemas"]["ItemReference"] | unknown)[] | null;
             /**
              * Previous Response Id
              * @default null
@@ -4162,16 +4899,69 @@ export interface components {
              * @default null
              */
             conversation?: string | null;
+            /** @default null */
+            response_format?: components["schemas"]["OpenAIFormat"] | null;
             /**
-             * Prompt
+             * @default {
+             *       "json": null,
+             *       "json_object": false,
+             *       "regex": null,
+             *       "choice": null,
+             *       "grammar": null,
+             *       "structural_tag": null,
+             *       "whitespace_pattern": null
+             *     }
+             */
+            structured_outputs?: components["schemas"]["StructuredOutputs"];
+            /**
+             * Guided Json
              * @default null
              */
-            prompt?: unknown;
+            guided_json?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Guided Regex
+             * @default null
+             */
+            guided_regex?: string | null;
+            /**
+             * Guided Choice
+             * @default null
+             */
+            guided_choice?: string[] | null;
+            /**
+             * Guided Grammar
+             * @default null
+             */
+            guided_grammar?: string | null;
+            /**
+             * Grammar
+             * @default null
+             */
+            grammar?: string | null;
+            /**
+             * Json Schema
+             * @default null
+             */
+            json_schema?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Regex
+             * @default null
+             */
+            regex?: string | null;
+            /**
+             * Ebnf
+             * @default null
+             */
+            ebnf?: string | null;
             /**
              * Tools
              * @default []
              */
-            tools?: components["schemas"]["lmnb__api__openai__responses__tools__FunctionTool"][];
+            tools?: (components["schemas"]["lmnb__api__openai__responses__tools__FunctionTool"] | components["schemas"]["McpTool"] | unknown)[];
             /**
              * Tool Choice
              * @default auto
@@ -4182,6 +4972,36 @@ export interface components {
              * @default true
              */
             parallel_tool_calls?: boolean;
+            /**
+             * Min Tokens
+             * @default 0
+             */
+            min_tokens?: number;
+            /**
+             * Stop Token Ids
+             * @default []
+             */
+            stop_token_ids?: number[];
+            /**
+             * Include Stop Str In Output
+             * @default false
+             */
+            include_stop_str_in_output?: boolean;
+            /**
+             * Allowed Token Ids
+             * @default null
+             */
+            allowed_token_ids?: number[] | null;
+            /**
+             * Skip Special Tokens
+             * @default true
+             */
+            skip_special_tokens?: boolean;
+            /**
+             * T Max Predict Ms
+             * @default 0
+             */
+            t_max_predict_ms?: number;
             /**
              * Stop
              * @default []
@@ -4284,7 +5104,7 @@ export interface components {
             dry_allowed_length?: number;
             /**
              * Dry Penalty Last N
-             * @default -1
+             * @default 64
              */
             dry_penalty_last_n?: number;
             /**
@@ -4314,12 +5134,45 @@ export interface components {
              */
             mirostat_eta?: number;
             /**
+             * Adaptive Target
+             * @default -1
+             */
+            adaptive_target?: number;
+            /**
+             * Adaptive Decay
+             * @default 0.9
+             */
+            adaptive_decay?: number;
+            /**
+             * Min Keep
+             * @default 0
+             */
+            min_keep?: number;
+            /**
+             * Samplers
+             * @default [
+             *       "penalties",
+             *       "dry",
+             *       "top_n_sigma",
+             *       "top_k",
+             *       "typ_p",
+             *       "top_p",
+             *       "min_p",
+             *       "xtc",
+             *       "temperature"
+             *     ]
+             */
+            samplers?: string[] | string;
+            /**
              * Logit Bias
-             * @default {}
+             * @default []
              */
             logit_bias?: {
-                [key: string]: number;
-            };
+                [key: string]: number | false;
+            } | [
+                number | string,
+                number | false
+            ][];
             /** Model */
             model: string;
             /**
@@ -4329,9 +5182,11 @@ export interface components {
             stream?: boolean;
             /**
              * Stream Options
-             * @default null
+             * @default {}
              */
-            stream_options?: unknown;
+            stream_options?: {
+                [key: string]: unknown;
+            };
             /**
              * N
              * @default 1
@@ -4428,6 +5283,11 @@ export interface components {
              */
             safety_identifier?: string | null;
             /**
+             * Service Tier
+             * @default null
+             */
+            service_tier?: string | null;
+            /**
              * Prompt Cache Key
              * @default null
              */
@@ -4457,6 +5317,15 @@ export interface components {
             /** Supported Formats */
             supported_formats: string[];
         };
+        /** Score */
+        Score: {
+            /** Index */
+            index: number;
+            /** Score */
+            score: number;
+            /** Text */
+            text?: string;
+        };
         /**
          * SettingsRequest
          * @description Load options. Those that are not there are not set.
@@ -4466,7 +5335,7 @@ export interface components {
         };
         /**
          * Source
-         * @description Where a document's or a picture's content is. Of documents, only what is text can be read.
+         * @description Where a document's or a picture's content is.
          */
         Source: {
             /** Type */
@@ -4488,9 +5357,9 @@ export interface components {
             url?: string;
             /**
              * Content
-             * @default null
+             * @default []
              */
-            content?: unknown;
+            content?: string | components["schemas"]["Block"][];
         };
         /** StartRequest */
         StartRequest: {
@@ -4546,6 +5415,11 @@ export interface components {
              * @default false
              */
             include_usage?: boolean;
+            /**
+             * Continuous Usage Stats
+             * @default false
+             */
+            continuous_usage_stats?: boolean;
         };
         /**
          * StructuredOutputs
@@ -4584,6 +5458,11 @@ export interface components {
              * @default null
              */
             structural_tag?: unknown;
+            /**
+             * Whitespace Pattern
+             * @default null
+             */
+            whitespace_pattern?: unknown;
         };
         /**
          * TemplateRequest
@@ -4599,7 +5478,8 @@ export interface components {
              *       "regex": null,
              *       "choice": null,
              *       "grammar": null,
-             *       "structural_tag": null
+             *       "structural_tag": null,
+             *       "whitespace_pattern": null
              *     }
              */
             structured_outputs?: components["schemas"]["StructuredOutputs"];
@@ -4638,6 +5518,16 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
+             * Regex
+             * @default null
+             */
+            regex?: string | null;
+            /**
+             * Ebnf
+             * @default null
+             */
+            ebnf?: string | null;
+            /**
              * Tools
              * @default []
              */
@@ -4662,6 +5552,56 @@ export interface components {
              * @default null
              */
             function_call?: (("none" | "auto" | "required") | components["schemas"]["FunctionName"]) | null;
+            /**
+             * Min Tokens
+             * @default 0
+             */
+            min_tokens?: number;
+            /**
+             * Stop Token Ids
+             * @default []
+             */
+            stop_token_ids?: number[];
+            /**
+             * Include Stop Str In Output
+             * @default false
+             */
+            include_stop_str_in_output?: boolean;
+            /**
+             * Allowed Token Ids
+             * @default null
+             */
+            allowed_token_ids?: number[] | null;
+            /**
+             * Skip Special Tokens
+             * @default true
+             */
+            skip_special_tokens?: boolean;
+            /**
+             * T Max Predict Ms
+             * @default 0
+             */
+            t_max_predict_ms?: number;
+            /**
+             * Return Progress
+             * @default false
+             */
+            return_progress?: boolean;
+            /**
+             * Timings Per Token
+             * @default false
+             */
+            timings_per_token?: boolean;
+            /**
+             * Return Token Ids
+             * @default false
+             */
+            return_token_ids?: boolean;
+            /**
+             * Return Tokens As Token Ids
+             * @default false
+             */
+            return_tokens_as_token_ids?: boolean;
             /**
              * Stop
              * @default []
@@ -4764,7 +5704,7 @@ export interface components {
             dry_allowed_length?: number;
             /**
              * Dry Penalty Last N
-             * @default -1
+             * @default 64
              */
             dry_penalty_last_n?: number;
             /**
@@ -4794,12 +5734,45 @@ export interface components {
              */
             mirostat_eta?: number;
             /**
+             * Adaptive Target
+             * @default -1
+             */
+            adaptive_target?: number;
+            /**
+             * Adaptive Decay
+             * @default 0.9
+             */
+            adaptive_decay?: number;
+            /**
+             * Min Keep
+             * @default 0
+             */
+            min_keep?: number;
+            /**
+             * Samplers
+             * @default [
+             *       "penalties",
+             *       "dry",
+             *       "top_n_sigma",
+             *       "top_k",
+             *       "typ_p",
+             *       "top_p",
+             *       "min_p",
+             *       "xtc",
+             *       "temperature"
+             *     ]
+             */
+            samplers?: string[] | string;
+            /**
              * Logit Bias
-             * @default {}
+             * @default []
              */
             logit_bias?: {
-                [key: string]: number;
-            };
+                [key: string]: number | false;
+            } | [
+                number | string,
+                number | false
+            ][];
             /**
              * Model
              * @default
@@ -4812,7 +5785,8 @@ export interface components {
             stream?: boolean;
             /**
              * @default {
-             *       "include_usage": false
+             *       "include_usage": false,
+             *       "continuous_usage_stats": false
              *     }
              */
             stream_options?: components["schemas"]["StreamOptions"];
@@ -4859,10 +5833,42 @@ export interface components {
              */
             audio?: unknown;
             /**
+             * Web Search Options
+             * @default null
+             */
+            web_search_options?: unknown;
+            /**
              * Reasoning Effort
              * @default null
              */
             reasoning_effort?: string | null;
+            /**
+             * Service Tier
+             * @default null
+             */
+            service_tier?: string | null;
+            /**
+             * Thinking Budget Tokens
+             * @default -1
+             */
+            thinking_budget_tokens?: number;
+            /**
+             * Enable Thinking
+             * @default null
+             */
+            enable_thinking?: boolean | null;
+            /**
+             * Reasoning Format
+             * @default auto
+             * @enum {string}
+             */
+            reasoning_format?: "auto" | "deepseek";
+            /**
+             * Parse Tool Calls
+             * @default true
+             * @constant
+             */
+            parse_tool_calls?: true;
             /**
              * Chat Template Kwargs
              * @default {}
@@ -4870,6 +5876,21 @@ export interface components {
             chat_template_kwargs?: {
                 [key: string]: unknown;
             };
+            /**
+             * Add Generation Prompt
+             * @default null
+             */
+            add_generation_prompt?: boolean | null;
+            /**
+             * Continue Final Message
+             * @default null
+             */
+            continue_final_message?: boolean | null;
+            /**
+             * Include Reasoning
+             * @default true
+             */
+            include_reasoning?: boolean;
         };
         /**
          * TextFormat
@@ -4938,7 +5959,7 @@ export interface components {
         };
         /**
          * Thinking
-         * @description A budget is a wish: models that think do so until they are done.
+         * @description Anthropic's least budget is 1024; a local model may be given less.
          */
         Thinking: {
             /**
@@ -4963,16 +5984,22 @@ export interface components {
          * @description llama-server's, in milliseconds.
          */
         Timings: {
+            /** Cache N */
+            cache_n: number;
             /** Prompt N */
             prompt_n: number;
             /** Prompt Ms */
             prompt_ms: number;
-            /** Cache N */
-            cache_n: number;
+            /** Prompt Per Token Ms */
+            prompt_per_token_ms: number;
+            /** Prompt Per Second */
+            prompt_per_second: number;
             /** Predicted N */
             predicted_n: number;
             /** Predicted Ms */
             predicted_ms: number;
+            /** Predicted Per Token Ms */
+            predicted_per_token_ms: number;
             /** Predicted Per Second */
             predicted_per_second: number;
             /** Queue Ms */
@@ -5000,7 +6027,7 @@ export interface components {
         };
         /**
          * TokenizeRequest
-         * @description `prompt` is vLLM's name for it.
+         * @description `prompt` is vLLM's name for the text, which in its place takes a conversation.
          */
         TokenizeRequest: {
             /**
@@ -5008,8 +6035,16 @@ export interface components {
              * @default
              */
             model?: string;
-            /** Content */
-            content: string;
+            /**
+             * Content
+             * @default
+             */
+            content?: string;
+            /**
+             * Messages
+             * @default null
+             */
+            messages?: unknown[] | null;
             /**
              * Add Special
              * @default false
@@ -5100,10 +6135,29 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
+             * Input Examples
+             * @default []
+             */
+            input_examples?: {
+                [key: string]: unknown;
+            }[];
+            /**
              * Strict
              * @default false
              */
             strict?: boolean;
+            /**
+             * Defer Loading
+             * @default false
+             */
+            defer_loading?: boolean;
+            /**
+             * Allowed Callers
+             * @default [
+             *       "direct"
+             *     ]
+             */
+            allowed_callers?: string[];
         };
         /** TopLogprob */
         TopLogprob: {
@@ -6078,7 +7132,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Ranking"];
+                    "application/json": components["schemas"]["Ranking"] | components["schemas"]["Score"][];
                 };
             };
             /** @description Why not */
@@ -6630,7 +7684,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["NativeModel"];
+                    "application/json": components["schemas"]["NativeModel"] | components["schemas"]["PlannedImport"];
                 };
             };
             /** @description Why not */

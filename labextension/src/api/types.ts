@@ -132,7 +132,9 @@ export interface IDownload {
   state: string;
   /** What the model is called here, once it is. */
   key?: string;
+  /** As somebody typed it. */
   model?: string;
+  repository: string;
   quantization?: string | null;
   total_size_bytes?: number | null;
   downloaded_bytes?: number | null;

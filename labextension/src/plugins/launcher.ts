@@ -60,10 +60,10 @@ export const launcher: JupyterFrontEndPlugin<void> = {
 };
 
 function notebook(trans: TranslationBundle, kernel: string): object {
-  const code = (source: string): object => ({
+  const code = (id: string, source: string): object => ({
     cell_type: 'code',
     execution_count: null,
-    id: `cell-${source.length}`,
+    id,
     metadata: {},
     outputs: [],
     source
@@ -74,8 +74,9 @@ function notebook(trans: TranslationBundle, kernel: string): object {
   return {
     cells: [
       { cell_type: 'markdown', id: 'welcome', metadata: {}, source: welcome },
-      code('%load_ext lmnb\n%lms ls'),
+      code('models', '%load_ext lmnb\n%lms ls'),
       code(
+        'question',
         `%%lms\n${trans.__('Explain in two sentences what a notebook kernel is.')}`
       )
     ],

@@ -26,6 +26,13 @@ test('parameters and the system prompt come along, quoted', () => {
   );
 });
 
+test('braces that were typed stay what they are', () => {
+  const turns = { value: [{ role: 'user', text: 'What is {x}?' }] };
+  expect(asCell(talk({ turns }))).toBe(
+    '%%lms --model smollm2-135m --raw\nWhat is {x}?'
+  );
+});
+
 test('without a question there is no cell', () => {
   expect(asCell(talk({ turns: { value: [] } }))).toBeNull();
 });

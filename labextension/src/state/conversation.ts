@@ -3,6 +3,7 @@ import { Connection } from '../api/connection';
 import { isAbort, messageOf } from '../api/errors';
 import { IChatOptions, IMessage } from '../api/types';
 import { Observable } from './observable';
+import { quoted } from './quoted';
 
 /** A turn as it is shown; the last one may still grow. */
 export interface ITurn {
@@ -120,20 +121,20 @@ export function asCell(conversation: {
   if (!last) {
     return null;
   }
-  const quote = (text: string): string =>
-    /^[\w./:@-]+$/.test(text) ? text : `'${text.replace(/'/g, "'\"'\"'")}'`;
   const { temperature, max_tokens, top_p } = conversation.options.value;
   const system = conversation.system.value.trim().replace(/\s*\n\s*/g, ' ');
   const words = [
     '%%lms',
     '--model',
-    quote(conversation.model.value),
+    quoted(conversation.model.value),
     ...(temperature === undefined
       ? []
       : ['--temperature', String(temperature)]),
     ...(top_p === undefined ? [] : ['--top-p', String(top_p)]),
     ...(max_tokens === undefined ? [] : ['--max-tokens', String(max_tokens)]),
-    ...(system ? ['--system', quote(system)] : [])
+    ...(system ? ['--system', quoted(system)] : []),
+    // What was typed here has no variables of the notebook in it.
+    ...(last.text.includes('{') ? ['--raw'] : [])
   ];
   return `${words.join(' ')}\n${last.text}`;
 }

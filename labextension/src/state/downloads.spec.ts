@@ -7,6 +7,7 @@ const job: IDownload = {
   status: 'downloading',
   state: 'downloading',
   model: 'owner/model',
+  repository: 'owner/model',
   total_size_bytes: 1000,
   downloaded_bytes: 250,
   bytes_per_second: 50

@@ -47,3 +47,9 @@ test('a cell with a fence of its own gets a longer one', () => {
     '````markdown\n'
   );
 });
+
+test('a model may have any name', () => {
+  expect(ask("Ann's model", '1', 'python', 'Why?')).toContain(
+    `%%lms --model 'Ann'"'"'s model' --raw`
+  );
+});

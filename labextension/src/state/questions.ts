@@ -1,3 +1,5 @@
+import { quoted } from './quoted';
+
 /** An error as the kernel wrote it. */
 export interface ICellError {
   ename: string;
@@ -43,7 +45,7 @@ export function ask(
 }
 
 function magic(model: string): string {
-  return `%%lms --model ${model} ${OPTIONS}`;
+  return `%%lms --model ${quoted(model)} ${OPTIONS}`;
 }
 
 /** Longer fences than any in the text. */

@@ -20,9 +20,7 @@ export function FoundRow(props: { found: IFound }): JSX.Element {
   const downloads = useObservable(lmnb.downloads.list);
   const variant = found.variants.find(one => one.quantization === chosen);
   const jobs = downloads.filter(
-    one =>
-      one.model?.toLowerCase() === found.id.toLowerCase() &&
-      one.quantization === chosen
+    one => one.repository === found.id && (one.quantization || null) === chosen
   );
   const underway = jobs.some(isOngoing);
   const here =

@@ -11,19 +11,19 @@ const SOURCES: LogSource[] = ['server', 'model', 'runtime'];
 
 /** What happens in the server, while this is open. */
 export function LogView(): JSX.Element {
-  const { lmnb, trans } = usePanel();
+  const { trans } = usePanel();
   const [open, setOpen] = useState(false);
   return (
     <details onToggle={event => setOpen(event.currentTarget.open)}>
       <summary>{trans.__('Log')}</summary>
-      {open && <Lines log={new Log(lmnb.connection)} />}
+      {open && <Lines />}
     </details>
   );
 }
 
-function Lines(props: { log: Log }): JSX.Element {
-  const { trans } = usePanel();
-  const [log] = useState(props.log);
+function Lines(): JSX.Element {
+  const { lmnb, trans } = usePanel();
+  const [log] = useState(() => new Log(lmnb.connection));
   const entries = useObservable(log.entries);
   const error = useObservable(log.error);
   const [words, setWords] = useState('');
