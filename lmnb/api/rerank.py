@@ -4,14 +4,16 @@ that of text-embeddings-inference, which calls them `texts` and says no more tha
 from __future__ import annotations
 
 import secrets
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.base import ApiHandler, endpoint
-from lmnb.api.body import Body, Integer
-from lmnb.api.openai.sampling import INT32, unsupported
+from lmnb.api.body import Integer
+from lmnb.api.openai.dialects import RefusingFields
+from lmnb.api.openai.sampling import INT32
 from lmnb.api.openai.tokenize import only_model
 from lmnb.errors import InvalidRequest
 from lmnb.service.embedding import Ranking, rerank
@@ -30,8 +32,14 @@ def _document(value: Any) -> str:
 Document = Annotated[str, BeforeValidator(_document, json_schema_input_type=str | dict[str, Any])]
 
 
-class RerankRequest(Body):
+class RerankRequest(RefusingFields):
     """The body. With `texts` the model may be left out, as their clients do."""
+
+    refused: ClassVar[Mapping[str, str]] = {
+        "truncate_prompt_tokens": "an input that is cut to fit",
+        "max_tokens_per_doc": "a document that is cut to fit",
+        "raw_scores": "a score that is not from 0 to 1",
+    }
 
     model: str = ""
     query: Annotated[str, Field(min_length=1)]
@@ -40,12 +48,9 @@ class RerankRequest(Body):
     top_n: Annotated[Integer, Field(ge=1, le=INT32)] | None = None
     return_documents: bool = False
     return_text: bool = False
-    raw_scores: bool = False
 
     @model_validator(mode="after")
     def _says_what_is_ranked(self) -> RerankRequest:
-        if self.raw_scores:
-            raise unsupported("a score that is not from 0 to 1", "raw_scores")
         if self.texts is not None:
             return self
         for field in ("documents", "model"):

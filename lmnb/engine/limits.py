@@ -107,9 +107,11 @@ def check_tokens(request: EngineRequest, vocab: Vocab) -> None:
         "allowed_token_ids": rules.allowed,
     }
     for name, tokens in named.items():
-        if tokens and not 0 <= min(tokens) <= max(tokens) < vocab.size:
+        unknown = [token for token in tokens if not 0 <= token < vocab.size]
+        if unknown:
             raise InvalidRequest(
-                f"'{name}' names a token outside 0 to {vocab.size - 1}.", param=name
+                f"'{name}' names {unknown[0]}, which is no token of this model: it has {vocab.size}.",
+                param=name,
             )
     going_on = any(not vocab.is_end(token) and token not in rules.stop for token in rules.allowed)
     if rules.allowed and not going_on and (rules.least or request.ignore_eos):

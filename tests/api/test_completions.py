@@ -126,6 +126,11 @@ async def test_scores_without_a_completion(api: Api) -> None:
     assert answer["usage"]["completion_tokens"] == 0
 
 
+async def test_without_alternatives_a_token_stands_alone(api: Api) -> None:
+    answer = (await api.post(PATH, {"prompt": "a", "logprobs": 0})).json()
+    assert answer["choices"][0]["logprobs"]["top_logprobs"][0] == {"Hello": -0.5}
+
+
 async def test_best_of_gives_the_likeliest(api: Api) -> None:
     api.script(*(Script(texts=[text], chance=chance) for text, chance in CANDIDATES))
     answer = (await api.post(PATH, {"prompt": "x", "best_of": 3, "n": 2})).json()

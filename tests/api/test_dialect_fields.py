@@ -63,6 +63,24 @@ async def test_a_conversation_has_refusals_of_its_own(api: Api, field: str) -> N
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, field)
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/embeddings", {"input": "a", "truncate_prompt_tokens": 5}),
+        ("/v1/embeddings", {"input": "a", "add_special_tokens": False}),
+        ("/v1/embeddings", {"messages": [{"role": "user", "content": "a"}]}),
+        ("/v1/rerank", {"query": "a", "documents": ["b"], "max_tokens_per_doc": 5}),
+        (TEXT, {"prompt": "a", "add_special_tokens": False}),
+    ],
+)
+async def test_an_input_is_neither_cut_nor_begun_otherwise(
+    api: Api, path: str, body: dict[str, Any]
+) -> None:
+    answer = await api.post(path, body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] in list(body)[-1:]
+
+
 @pytest.mark.parametrize("path", BODIES)
 async def test_fields_that_say_nothing_or_only_hint_are_fine(api: Api, path: str) -> None:
     neutral = {"use_beam_search": False, "bad_words": [], "vllm_xargs": {}, "prompt_logprobs": None}

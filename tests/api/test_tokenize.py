@@ -29,6 +29,15 @@ async def test_pieces_are_text_or_where_they_are_half_a_character_bytes(api: Api
     ]
 
 
+async def test_a_prompt_is_vllms_word_for_a_text_which_has_strings_beside_its_tokens(
+    api: Api,
+) -> None:
+    answer = (await api.post("/tokenize", {"prompt": "ab"})).json()
+    assert answer == {"tokens": [97, 98], "count": 2, "max_model_len": 2048, "token_strs": None}
+    answer = (await api.post("/tokenize", {"prompt": "ab", "return_token_strs": True})).json()
+    assert answer["token_strs"] == ["a", "b"]
+
+
 async def test_messages_become_the_prompt_a_chat_would_have(api: Api) -> None:
     messages = [{"role": "user", "content": "Hi"}]
     answer = await api.post("/v1/apply-template", {"messages": messages})

@@ -134,6 +134,12 @@ def test_tokens_that_make_no_sense_are_refused(runner, rules, param):
     assert refusal(runner, rules=rules).param == param
 
 
+def test_a_token_that_is_none_is_named_beside_how_many_there_are(runner):
+    size = runner.model.vocab.size
+    message = refusal(runner, rules={"stop": (1, size + 1)}).message
+    assert f" {size + 1}," in message and message.endswith(f" {size}.")
+
+
 def test_an_answer_that_takes_too_long_ends_where_a_line_does(runner):
     asked = {"max_tokens": 60, "prompt": "1\n2\n3\n4\n"}
     assert said(runner, **asked).text.count("\n") > 1

@@ -65,6 +65,7 @@ class Tokens(TypedDict):
     tokens: list[int] | list[Piece]
     count: int
     max_model_len: int
+    token_strs: NotRequired[list[str] | None]
 
 
 class Content(TypedDict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -62,6 +62,8 @@ class CompletionRequest(GenerationFields, ReportFields, FormatFields):
     logprobs: Annotated[Integer, Field(ge=0, le=5)] | None = None
     best_of: Annotated[Integer, Field(ge=1, le=MAX_CHOICES)] | None = None
     suffix: str = ""
+    add_special_tokens: Literal[True] = True
+    """vLLM's: text begins as the model wants it."""
 
     @model_validator(mode="after")
     def _can_be_done(self) -> CompletionRequest:

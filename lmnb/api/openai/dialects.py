@@ -19,12 +19,27 @@ from lmnb.api.body import Body, Integer
 from lmnb.api.openai.sampling import INT32, unsupported
 from lmnb.engine.options import TokenRules
 
-__all__ = ["ReportFields", "TokenFields"]
+__all__ = ["RefusingFields", "ReportFields", "TokenFields"]
 
 Token = Annotated[Integer, Field(ge=0, le=INT32)]
 
 
-class TokenFields(Body):
+class RefusingFields(Body):
+    """Says so where a field is known and cannot be honoured, and its value says something."""
+
+    refused: ClassVar[Mapping[str, str]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_dropped(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for name, what in cls.refused.items():
+                if data.get(name) not in (None, False, [], {}, ""):
+                    raise unsupported(what, name)
+        return data
+
+
+class TokenFields(RefusingFields):
     """What ends an answer, and what may be in it, said in tokens."""
 
     refused: ClassVar[Mapping[str, str]] = {
@@ -56,15 +71,6 @@ class TokenFields(Body):
     skip_special_tokens: bool = True
     t_max_predict_ms: Annotated[Integer, Field(ge=-1, le=INT32)] = 0
     """Where a line ends later than this after the first token, the answer ends too."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _nothing_is_dropped(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            for name, what in cls.refused.items():
-                if data.get(name) not in (None, False, [], {}, ""):
-                    raise unsupported(what, name)
-        return data
 
     def rules(self) -> TokenRules:
         return TokenRules(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.base import ApiHandler, endpoint
-from lmnb.api.body import Body, Integer
+from lmnb.api.body import Integer
+from lmnb.api.openai.dialects import RefusingFields
 from lmnb.api.openai.sampling import INT32
 from lmnb.service.embedding import Input, Vectors, embed, floats
 
@@ -53,13 +55,19 @@ def _input(value: Any, number: int | None = None) -> Input:
     raise PydanticCustomError("input_type", "should be {expected}", {"expected": expected, **where})
 
 
-class EmbeddingsRequest(Body):
+class EmbeddingsRequest(RefusingFields):
     """The body."""
+
+    refused: ClassVar[Mapping[str, str]] = {
+        "truncate_prompt_tokens": "an input that is cut to fit",
+        "messages": "a conversation as input",
+    }
 
     model: Annotated[str, Field(min_length=1)]
     input: Annotated[tuple[Any, ...], BeforeValidator(_inputs, json_schema_input_type=OneOrMore)]
     encoding_format: Encoding = "float"
     dimensions: Annotated[Integer, Field(ge=1, le=INT32)] | None = None
+    add_special_tokens: Literal[True] = True
 
 
 class EmbeddingsHandler(ApiHandler):

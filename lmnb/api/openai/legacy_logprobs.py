@@ -42,9 +42,9 @@ class LegacyLogprobs:
         }
 
     def _best(self, token: TokenLogprob) -> dict[str, float]:
-        """The best alternatives and, as OpenAI has it, the token itself. None were asked for: none."""
+        """The token itself, as OpenAI has it, and the best alternatives."""
         best = {self._name(other): _chance(other) for other in reversed(token.top)}
-        return {**({self._name(token): _chance(token)} if best else {}), **best}
+        return {self._name(token): _chance(token), **best}
 
 
 def mean_logprob(tokens: Sequence[TokenLogprob]) -> float:

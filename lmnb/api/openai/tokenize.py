@@ -22,20 +22,23 @@ Token = Annotated[Integer, Field(ge=0, le=INT32)]
 
 
 class TokenizeRequest(Body):
-    """`prompt` is vLLM's name for the text, which in its place takes a conversation."""
+    """`content` is llama-server's name for the text, `prompt` vLLM's, which in its place takes a
+    conversation. As each has it, only a `prompt` begins as the model wants it unless that is said."""
 
     model: str = ""
-    content: Annotated[str, Field(validation_alias=AliasChoices("content", "prompt"))] = ""
+    content: str | None = None
+    prompt: str | None = None
     messages: list[Any] | None = None
     add_special: Annotated[
-        bool, Field(validation_alias=AliasChoices("add_special", "add_special_tokens"))
-    ] = False
+        bool | None, Field(validation_alias=AliasChoices("add_special", "add_special_tokens"))
+    ] = None
     parse_special: bool = True
     with_pieces: bool = False
+    return_token_strs: bool = False
 
     @model_validator(mode="after")
     def _has_a_text(self) -> TokenizeRequest:
-        if not {"content", "messages"} & self.model_fields_set:
+        if self.content is None and self.prompt is None and self.messages is None:
             raise PydanticCustomError("missing", "", {"field": ("content",)})
         return self
 
@@ -71,13 +74,22 @@ class TokenizeHandler(ApiHandler):
             answer["tokens"] = [
                 {"id": id, "piece": _piece(data)} for id, data in zip(tokens, pieces, strict=True)
             ]
+        if request.content is None:
+            answer["token_strs"] = None
+        if request.return_token_strs:
+            pieces = await engine.pieces(tokens)
+            answer["token_strs"] = [data.decode("utf-8", "replace") for data in pieces]
         self.reply(answer)
 
     async def _text(self, request: TokenizeRequest) -> tuple[Engine, list[int]]:
         manager = self.services.manager
         engine = (await manager.get(request.model or await only_model(manager))).engine
+        text = (request.content if request.prompt is None else request.prompt) or ""
+        special = request.add_special
+        if special is None:
+            special = request.prompt is not None
         tokens = await engine.tokenize(
-            request.content, add_special=request.add_special, parse_special=request.parse_special
+            text, add_special=special, parse_special=request.parse_special
         )
         return engine, tokens
 
