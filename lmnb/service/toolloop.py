@@ -21,7 +21,7 @@ from lmnb.service.generation import Generation, Generations
 from lmnb.service.mcp.toolbox import Toolbox
 from lmnb.service.request import GenerationRequest
 
-__all__ = ["CallDone", "CallRefused", "LoopEvent", "Started", "converse"]
+__all__ = ["CallDone", "CallRefused", "LoopEvent", "Started", "converse", "run_call"]
 
 MOST_ROUNDS = 16
 """After so many answers with calls, the model has to answer without."""
@@ -42,6 +42,7 @@ class CallDone:
     arguments: dict[str, Any]
     output: str
     text: str
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class CallRefused:
     """Not run. The model is told the reason."""
 
     call: ToolCall
-    kind: Literal["invalid_name", "invalid_arguments"]
+    kind: Literal["invalid_name", "invalid_arguments", "too_many"]
     text: str
 
 
@@ -57,19 +58,24 @@ LoopEvent = GenerationEvent | Started | CallDone | CallRefused
 
 
 async def converse(
-    generations: Generations, request: GenerationRequest, toolbox: Toolbox
+    generations: Generations,
+    request: GenerationRequest,
+    toolbox: Toolbox,
+    most_calls: int | None = None,
 ) -> AsyncGenerator[LoopEvent, None]:
-    """Answers until one calls nothing, or `max_tokens` are written. Raises what `Generations.start`
-    and a toolbox raise. Leave it with `aclosing`: that ends what runs."""
+    """Answers until one calls nothing, or what is the caller's to run (the request's own tools) or
+    to approve, or `max_tokens` are written. Raises what `Generations.start` and a toolbox raise. Leave
+    it with `aclosing`: that ends what runs."""
     messages = list(request.messages or ())
-    limit = request.max_tokens
+    limit, choice, calls_left = request.max_tokens, request.tool_choice, most_calls
     for left in reversed(range(MOST_ROUNDS)):
-        choice = request.tool_choice if left else ToolChoice("none")
+        if not left or calls_left == 0:
+            choice = ToolChoice("none")
         generation = await generations.start(
             replace(
                 request,
                 messages=tuple(messages),
-                tools=toolbox.tools,
+                tools=(*request.tools, *toolbox.tools),
                 tool_choice=choice,
                 max_tokens=limit,
             )
@@ -83,17 +89,28 @@ async def converse(
         finally:
             generation.cancel()
         messages.append(answer.message())
+        others = {tool.name for tool in request.tools}
+        others |= {name for name, offer in toolbox.offers.items() if offer.needs_approval}
+        waits = False
         for call in answer.calls:
-            outcome = await _run(toolbox, call)
+            if call.name in others:
+                waits = True
+                continue
+            outcome = await run_call(toolbox, call) if calls_left != 0 else _one_too_many(call)
+            if calls_left:
+                calls_left -= 1
             messages.append(Message("tool", outcome.text, name=call.name, tool_call_id=call.id))
             yield outcome
         if limit is not None:
             limit -= answer.tokens
-        if not answer.wants_results or limit == 0:
+        if waits or not answer.wants_results or limit == 0:
             return
+        if choice.mode == "required":
+            choice = replace(choice, mode="auto")
 
 
-async def _run(toolbox: Toolbox, call: ToolCall) -> CallDone | CallRefused:
+async def run_call(toolbox: Toolbox, call: ToolCall) -> CallDone | CallRefused:
+    """Raises McpConnectionFailed when the tool's server is gone."""
     if call.name not in toolbox.offers:
         return CallRefused(call, "invalid_name", f"Cannot find tool with name {call.name}.")
     try:
@@ -102,7 +119,11 @@ async def _run(toolbox: Toolbox, call: ToolCall) -> CallDone | CallRefused:
         reason = f"The arguments of {call.name} are no JSON object: {error}."
         return CallRefused(call, "invalid_arguments", reason)
     result = await toolbox.call(call.name, arguments)
-    return CallDone(call, arguments, result.output, result.text)
+    return CallDone(call, arguments, result.output, result.text, result.failed)
+
+
+def _one_too_many(call: ToolCall) -> CallRefused:
+    return CallRefused(call, "too_many", f"{call.name} was not called: no more calls are allowed.")
 
 
 @dataclass(slots=True)

@@ -1,4 +1,5 @@
-"""Open Responses' schema of a response and its events, as far as text, calls and thinking go."""
+"""Open Responses' schema of a response and its events, as far as text, calls and thinking go; and
+OpenAI's of tools of MCP servers."""
 
 from __future__ import annotations
 
@@ -37,6 +38,7 @@ PART = {
         record(type=one_of("refusal"), refusal=TEXT),
     ]
 }
+MCP_CALL = {"server_label": TEXT, "name": TEXT, "arguments": TEXT}
 ITEM = {
     "oneOf": [
         record(
@@ -56,6 +58,23 @@ ITEM = {
         ),
         record(type=one_of("reasoning"), id=TEXT, summary=items(PART), content=items(PART)),
         record(type=one_of("compaction"), id=TEXT, encrypted_content=TEXT),
+        record(
+            type=one_of("mcp_list_tools"),
+            id=TEXT,
+            server_label=TEXT,
+            tools=items(record(name=TEXT, input_schema={"type": "object"})),
+            error=maybe(TEXT),
+        ),
+        record(type=one_of("mcp_approval_request"), id=TEXT, **MCP_CALL),
+        record(
+            type=one_of("mcp_call"),
+            id=TEXT,
+            **MCP_CALL,
+            status=one_of("in_progress", "completed", "incomplete", "failed"),
+            output=maybe(TEXT),
+            error=maybe(record(type=one_of("mcp_tool_execution_error"), content={})),
+            approval_request_id=maybe(TEXT),
+        ),
     ]
 }
 USAGE = record(
@@ -65,13 +84,18 @@ USAGE = record(
     input_tokens_details=record(cached_tokens=WHOLE),
     output_tokens_details=record(reasoning_tokens=WHOLE),
 )
-TOOL = record(
-    type=one_of("function"),
-    name=TEXT,
-    description=maybe(TEXT),
-    parameters=maybe({"type": "object"}),
-    strict=maybe(TRUTH),
-)
+TOOL = {
+    "oneOf": [
+        record(
+            type=one_of("function"),
+            name=TEXT,
+            description=maybe(TEXT),
+            parameters=maybe({"type": "object"}),
+            strict=maybe(TRUTH),
+        ),
+        record(type=one_of("mcp"), server_label=TEXT, server_url=TEXT),
+    ]
+}
 RESPONSE = record(
     id=TEXT,
     object=one_of("response"),
@@ -134,6 +158,19 @@ EVENTS: dict[str, dict[str, Any]] = {
     "response.output_text.done": record(**CONTENT, text=TEXT, logprobs=LOGPROBS),
     "response.reasoning_text.delta": record(**CONTENT, delta=TEXT),
     "response.reasoning_text.done": record(**CONTENT, text=TEXT),
+    **{
+        f"response.mcp_{name}": record(**PLACE)
+        for name in (
+            "list_tools.in_progress",
+            "list_tools.completed",
+            "list_tools.failed",
+            "call.in_progress",
+            "call.completed",
+            "call.failed",
+        )
+    },
+    "response.mcp_call_arguments.delta": record(**PLACE, delta=TEXT),
+    "response.mcp_call_arguments.done": record(**PLACE, arguments=TEXT),
     "response.function_call_arguments.delta": record(**PLACE, delta=TEXT),
     "response.function_call_arguments.done": record(**PLACE, arguments=TEXT, name=TEXT),
     "error": record(
@@ -156,5 +193,5 @@ def check_events(said: list[Any]) -> None:
             texts[event["item_id"]] = texts.get(event["item_id"], "") + event["delta"]
         if event["type"].endswith((".output_text.done", ".reasoning_text.done")):
             assert texts.get(event["item_id"], "") == event["text"]
-        if event["type"] == "response.function_call_arguments.done":
+        if event["type"].endswith("_arguments.done"):
             assert texts.get(event["item_id"], "") == event["arguments"]

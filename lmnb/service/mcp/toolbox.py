@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -30,10 +30,12 @@ UNUSABLE = re.compile(r"[^\w.-]")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A server, and which of its tools. None: all."""
+    """A server, and which of its tools. None: all. `approval` says which calls somebody has to
+    approve first."""
 
     server: McpServer
     allowed_tools: tuple[str, ...] | None = None
+    approval: Callable[[str], bool] = lambda _: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Offer:
     name: str
     """What its server calls it."""
     client: Any
+    needs_approval: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +56,27 @@ class Result:
 
     output: str
     text: str
+    failed: bool = False
 
 
 class Toolbox:
-    """Use as `async with`, and leave it in the task that entered it."""
+    """Use as `async with`, and leave it in the task that entered it. `taken` are names of tools that
+    are somebody else's; `field` is what the client named servers in."""
 
-    def __init__(self, wanted: Sequence[Wanted], outbound: Outbound) -> None:
+    def __init__(
+        self,
+        wanted: Sequence[Wanted],
+        outbound: Outbound,
+        *,
+        taken: Iterable[str] = (),
+        field: str = "integrations",
+    ) -> None:
         self.offers: dict[str, Offer] = {}
         """By the name the model knows."""
         self._wanted = wanted
         self._outbound = outbound
+        self._taken = frozenset(taken)
+        self._field = field
         self._stack = AsyncExitStack()
         self._refusal: type[Exception] = LmnbError
         """What the library raises where a server says no."""
@@ -97,11 +111,11 @@ class Toolbox:
             async with asyncio.timeout(CALL_SECONDS):
                 answer = await offer.client.call_tool(offer.name, arguments)
         except TimeoutError:
-            return _said(f"Error: the tool did not answer within {CALL_SECONDS:g} seconds.")
+            return _failed(f"Error: the tool did not answer within {CALL_SECONDS:g} seconds.")
         except self._refusal as error:
-            return _said(f"Error: {error}")
+            return _failed(f"Error: {error}")
         except Exception as error:
-            raise _failure(offer.server, error) from None
+            raise self._failure(offer.server, error) from None
         blocks = [
             block.model_dump(mode="json", by_alias=True, exclude_none=True)
             for block in answer.content
@@ -109,7 +123,8 @@ class Toolbox:
         text = "\n".join(block.get("text") or f"[{block['type']}]" for block in blocks)
         if not blocks and answer.structured_content is not None:
             text = msgspec.json.encode(answer.structured_content).decode()
-        return Result(msgspec.json.encode(blocks).decode()[:MOST_OUTPUT], text[:MOST_OUTPUT])
+        output = msgspec.json.encode(blocks).decode()
+        return Result(output[:MOST_OUTPUT], text[:MOST_OUTPUT], answer.is_error)
 
     async def _connect(self, wanted: Wanted) -> None:
         server = wanted.server
@@ -118,24 +133,24 @@ class Toolbox:
                 client = await self._open(server)
                 listed = await _tools(client)
         except Exception as error:
-            raise _failure(server, error) from None
+            raise self._failure(server, error) from None
         if wanted.allowed_tools is not None:
             unknown = set(wanted.allowed_tools) - {tool.name for tool in listed}
             if unknown:
                 names = ", ".join(f"'{name}'" for name in sorted(unknown))
                 raise InvalidRequest(
-                    f"The MCP server '{server.label}' has no tool {names}.", param="integrations"
+                    f"The MCP server '{server.label}' has no tool {names}.", param=self._field
                 )
             listed = [tool for tool in listed if tool.name in wanted.allowed_tools]
         for tool in listed:
-            self._offer(server, tool, client)
+            self._offer(wanted, tool, client)
 
     async def _open(self, server: McpServer) -> Any:
         try:
             from mcp import Client, Implementation, MCPError, StdioServerParameters
         except ImportError:
             raise MissingExtra(
-                "MCP servers need the package 'mcp': pip install 'lmnb[mcp]'.", param="integrations"
+                "MCP servers need the package 'mcp': pip install 'lmnb[mcp]'.", param=self._field
             ) from None
         self._refusal = MCPError
         transport: Any
@@ -152,18 +167,34 @@ class Toolbox:
         info = Implementation(name="lmnb", version=__version__)
         return await self._stack.enter_async_context(Client(transport, client_info=info))
 
-    def _offer(self, server: McpServer, tool: Any, client: Any) -> None:
-        name = UNUSABLE.sub("_", tool.name)[:64]
-        if name in self.offers:
+    def _offer(self, wanted: Wanted, tool: Any, client: Any) -> None:
+        server, name = wanted.server, UNUSABLE.sub("_", tool.name)[:64]
+        if self._is_taken(name):
             name = UNUSABLE.sub("_", f"{server.label}_{name}")[:64]
-        if name in self.offers or len(self.offers) == MOST_TOOLS:
+        if self._is_taken(name) or len(self.offers) == MOST_TOOLS:
             raise InvalidRequest(
                 f"The MCP servers offer more than {MOST_TOOLS} tools, or several named '{name}'. "
                 "'allowed_tools' can choose among them.",
-                param="integrations",
+                param=self._field,
             )
         described = Tool(name, tool.description or "", tool.input_schema)
-        self.offers[name] = Offer(described, server, tool.name, client)
+        approval = wanted.approval(tool.name)
+        self.offers[name] = Offer(described, server, tool.name, client, approval)
+
+    def _is_taken(self, name: str) -> bool:
+        return name in self.offers or name in self._taken
+
+    def _failure(self, server: McpServer, error: BaseException) -> LmnbError:
+        """Task groups wrap what went wrong."""
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if isinstance(error, LmnbError):
+            return error
+        reason = "it did not answer in time" if isinstance(error, TimeoutError) else str(error)
+        return McpConnectionFailed(
+            f"The MCP server '{server.label}' cannot be used: {reason or type(error).__name__}.",
+            param=self._field,
+        )
 
 
 async def _tools(client: Any) -> list[Any]:
@@ -179,18 +210,6 @@ async def _tools(client: Any) -> list[Any]:
     return tools
 
 
-def _said(text: str) -> Result:
-    return Result(msgspec.json.encode([{"type": "text", "text": text}]).decode(), text)
-
-
-def _failure(server: McpServer, error: BaseException) -> LmnbError:
-    """Task groups wrap what went wrong."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if isinstance(error, LmnbError):
-        return error
-    reason = "it did not answer in time" if isinstance(error, TimeoutError) else str(error)
-    return McpConnectionFailed(
-        f"The MCP server '{server.label}' cannot be used: {reason or type(error).__name__}.",
-        param="integrations",
-    )
+def _failed(text: str) -> Result:
+    output = msgspec.json.encode([{"type": "text", "text": text}]).decode()
+    return Result(output, text, failed=True)

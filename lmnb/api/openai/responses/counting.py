@@ -6,6 +6,7 @@ from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.openai.responses.context import find_context
 from lmnb.api.openai.responses.messages import to_messages
 from lmnb.api.openai.responses.request import ResponseRequest
+from lmnb.errors import InvalidRequest
 
 __all__ = ["InputTokensHandler"]
 
@@ -16,6 +17,10 @@ class InputTokensHandler(ApiHandler):
     @endpoint
     async def post(self) -> None:
         request = await self.read(ResponseRequest)
+        if request.servers:
+            raise InvalidRequest(
+                "The tools of MCP servers are not known before they are asked.", param="tools"
+            )
         context = await find_context(request, "resp_", self.services.responses)
         messages = to_messages([*request.instruction_items(), *context.items])
         count = await self.services.generations.count_tokens(request.generation(messages))

@@ -86,6 +86,56 @@ class CompactionItem(_Item):
         return {"type": "compaction", "encrypted_content": self.encrypted_content}
 
 
+class McpListToolsItem(_Item):
+    """The servers are asked anew each time; where this is, nobody has to be told again."""
+
+    server_label: str
+    tools: list[dict[str, Any]] = []
+    error: str | None = None
+
+    def body(self) -> Item:
+        listed = {"server_label": self.server_label, "tools": self.tools, "error": self.error}
+        return {"type": "mcp_list_tools", "status": self.status, **listed}
+
+
+class _McpCall(_Item):
+    server_label: str
+    name: Annotated[str, Field(min_length=1)]
+    arguments: Annotated[str, BeforeValidator(_json_text)]
+
+    def call(self) -> Item:
+        return {"server_label": self.server_label, "name": self.name, "arguments": self.arguments}
+
+
+class McpCallItem(_McpCall):
+    status: Literal["in_progress", "completed", "incomplete", "calling", "failed"] = "completed"  # type: ignore[assignment]  # more than others'
+    output: str | None = None
+    error: Any = None
+    approval_request_id: str | None = None
+
+    def body(self) -> Item:
+        approval = {"approval_request_id": self.approval_request_id}
+        result = {"output": self.output, "error": self.error, **approval}
+        return {"type": "mcp_call", "status": self.status, **self.call(), **result}
+
+
+class McpApprovalRequestItem(_McpCall):
+    def body(self) -> Item:
+        return {"type": "mcp_approval_request", "status": self.status, **self.call()}
+
+
+class McpApprovalResponseItem(_Item):
+    approval_request_id: Annotated[str, Field(min_length=1)]
+    approve: bool
+    reason: str | None = None
+
+    def body(self) -> Item:
+        said = {"approval_request_id": self.approval_request_id, "approve": self.approve}
+        # OpenAI's schema names the request twice.
+        said["request_id"] = self.approval_request_id
+        return {"type": "mcp_approval_response", **said, "reason": self.reason}
+
+
 class ItemReference(Body):
     """Stands for an item of an earlier response."""
 
@@ -115,6 +165,10 @@ InputItem = Annotated[
     | Annotated[FunctionCallOutputItem, Tag("function_call_output")]
     | Annotated[ReasoningItem, Tag("reasoning")]
     | Annotated[CompactionItem, Tag("compaction")]
+    | Annotated[McpListToolsItem, Tag("mcp_list_tools")]
+    | Annotated[McpCallItem, Tag("mcp_call")]
+    | Annotated[McpApprovalRequestItem, Tag("mcp_approval_request")]
+    | Annotated[McpApprovalResponseItem, Tag("mcp_approval_response")]
     | Annotated[ItemReference, Tag("item_reference")]
     | Annotated[Any, BeforeValidator(_refuse), Tag("other")],
     Discriminator(_kind),

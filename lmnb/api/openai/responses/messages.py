@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from lmnb.api.openai.responses.mcp_items import as_functions
 from lmnb.api.openai.responses.parts import content_of, text_of
 from lmnb.api.openai.responses.sealed import unseal
 from lmnb.chat.message import Message, Role, ToolCall
@@ -35,7 +36,7 @@ def to_messages(items: Sequence[Item]) -> tuple[Message, ...]:
     messages: list[Message] = []
     names: dict[str, str] = {}
     thinking = ""
-    for item in items:
+    for item in as_functions(items):
         match item["type"]:
             case "reasoning":
                 thinking = _thinking(item)

@@ -126,6 +126,8 @@ class ResponseRequest(GenerationFields, TokenFields, ToolFields, FormatFields, C
             raise PydanticCustomError(
                 "not_stored", "needs 'store' to be true", {"field": ("background",)}
             )
+        if self.servers and self.truncation == "auto":
+            raise unsupported("'auto' beside MCP servers", "truncation")
         if self.n > 1:
             raise PydanticCustomError("one", "should be 1: a response is one", {"field": ("n",)})
         if self.max_output_tokens == 0:

@@ -7,9 +7,12 @@ import logging
 import sqlite3
 import time
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 
+from lmnb.api.openai.responses.agent import Agent
 from lmnb.api.openai.responses.context import Context, Memory, find_context
+from lmnb.api.openai.responses.mcp_writer import McpWriter
 from lmnb.api.openai.responses.request import ResponseRequest
 from lmnb.api.openai.responses.resource import new_response, usage_json
 from lmnb.api.openai.responses.truncation import start
@@ -44,6 +47,7 @@ class Run:
         self.context = Context()
         self.id: str = self.resource["id"]
         self._memory = memory
+        self._agent: Agent | None = None
         self._writer: Writer | None = None
         self._generation: Generation | None = None
         self._starting: Starting[Generation | None] | None = None
@@ -52,6 +56,9 @@ class Run:
         """Find the context. Raises what is wrong with it."""
         store = self.services.responses
         self.context = await find_context(self.request, self.id, store, self._memory)
+        agent = Agent(self.services, self.request, self.context)  # what was approved needs a server
+        if self.request.servers and self.request.generate:
+            self._agent = agent
 
     async def begin(self) -> None:
         """Start the generation. Raises everything that can be known before the first token."""
@@ -70,7 +77,9 @@ class Run:
         return self._starting
 
     async def _generate(self, progress: ProgressCallback) -> Generation | None:
-        if not self.request.generate:
+        if self._agent is not None:
+            await self.services.manager.target(self.request.model)
+        if self._agent is not None or not self.request.generate:
             return None
         generations = self.services.generations
         return await start(generations, self.request, self.context.items, progress)
@@ -78,7 +87,8 @@ class Run:
     @property
     def writer(self) -> Writer:
         if self._writer is None:
-            self._writer = Writer(
+            kind = Writer if self._agent is None else McpWriter
+            self._writer = kind(
                 self.resource,
                 first_item=len(self.context.input),
                 logprobs=self.request.wants_logprobs,
@@ -94,7 +104,11 @@ class Run:
             async for done in self._start().steps(self.services.patience):
                 yield Loading(done)
             await self.begin()
-            if self._generation is None:
+            if self._agent is not None and isinstance(self.writer, McpWriter):
+                async with aclosing(self._agent.events(self.writer)) as steps:
+                    async for step in steps:
+                        yield step
+            elif self._generation is None:
                 self._finish_ungenerated()
             else:
                 async for event in self._generation:
@@ -113,18 +127,19 @@ class Run:
     async def stream(self) -> AsyncGenerator[Event | Progress | Loading, None]:
         """The events, those of a failure included."""
         try:
-            async for event in self.events():
-                yield event
+            async with aclosing(self.events()) as events:
+                async for event in events:
+                    yield event
             return
         except LmnbError as error:
             failure = error
         except Exception:
             log.exception("A response failed")
             failure = LmnbError("The server failed while it answered. Its log has the details.")
-        events = self.writer.fail(failure)
+        failed = self.writer.fail(failure)
         await self.save()
-        for event in events:
-            yield event
+        for said in failed:
+            yield said
 
     async def save(self, *, unfinished: bool = False) -> None:
         """Where the request says so."""

@@ -1,14 +1,15 @@
-"""Function tools in the Responses API's flat form, and the choice among them."""
+"""Tools in the Responses API's flat form, and the choice among them."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.body import Body
 from lmnb.api.openai.response_format import SaidTrue
+from lmnb.api.openai.responses.mcp_tools import McpTool
 from lmnb.api.openai.sampling import unsupported
 from lmnb.api.openai.tools import OneOf
 from lmnb.chat.tools import Tool, ToolChoice, unknown_names
@@ -29,12 +30,25 @@ class FunctionTool(Body):
         return {name: getattr(self, name) for name in type(self).model_fields}
 
 
-def _function_only(value: Any) -> Any:
-    """Tools that a server would run itself: there is nobody here to run them."""
+def _kind(value: Any) -> str:
     kind = value.get("type") if isinstance(value, dict) else None
-    if isinstance(kind, str) and kind != "function":
-        raise unsupported(f"a tool of type '{kind}' (functions only)", "type")
-    return value
+    if not isinstance(kind, str):
+        return "function"
+    return kind if kind in ("function", "mcp") else "other"
+
+
+def _refuse(value: Any) -> Any:
+    """Tools that a server would run itself: there is nobody here to run them."""
+    what = f"a tool of type '{value['type']}' (functions and MCP servers only)"
+    raise unsupported(what, "type")
+
+
+AnyTool = Annotated[
+    Annotated[FunctionTool, Tag("function")]
+    | Annotated[McpTool, Tag("mcp")]
+    | Annotated[Any, BeforeValidator(_refuse), Tag("other")],
+    Discriminator(_kind),
+]
 
 
 class NamedTool(Body):
@@ -75,14 +89,13 @@ def _choice(value: Any) -> Any:
     raise PydanticCustomError("choice_type", "should be a string or an object with a type")
 
 
-FunctionTools = list[Annotated[FunctionTool, BeforeValidator(_function_only)]]
 AnyChoice = Annotated[OneOf[Choice], BeforeValidator(_choice)]
 
 
 class ToolFields(Body):
     """What a request says about tools."""
 
-    tools: FunctionTools = []
+    tools: list[AnyTool] = []
     tool_choice: AnyChoice = "auto"
     parallel_tool_calls: bool = True
 
@@ -90,7 +103,13 @@ class ToolFields(Body):
         return tuple(
             Tool(tool.name, tool.description or "", tool.parameters, bool(tool.strict))
             for tool in self.tools
+            if isinstance(tool, FunctionTool)
         )
+
+    @property
+    def servers(self) -> tuple[McpTool, ...]:
+        """Whose tools are called here."""
+        return tuple(tool for tool in self.tools if isinstance(tool, McpTool))
 
     def choice(self) -> ToolChoice:
         choice, parallel = self.tool_choice, self.parallel_tool_calls
@@ -112,7 +131,7 @@ class ToolFields(Body):
     @model_validator(mode="after")
     def _can_be_chosen(self) -> ToolFields:
         tools, choice = self.offered(), self.choice()
-        if choice.mode == "required" and not tools:
+        if choice.mode == "required" and not self.tools:
             raise PydanticCustomError("no_tools", "needs 'tools'", {"field": ("tool_choice",)})
         for name in unknown_names(tools, choice):
             raise PydanticCustomError(
@@ -120,10 +139,10 @@ class ToolFields(Body):
                 "'{name}' is not among 'tools'",
                 {"name": name, "field": ("tool_choice",)},
             )
-        names = [tool.name for tool in tools]
-        for name in names:
-            if names.count(name) > 1:
-                raise PydanticCustomError(
-                    "same_name", "two tools are named '{name}'", {"name": name, "field": ("tools",)}
-                )
+        labels = [server.server_label for server in self.servers]
+        for names in ([tool.name for tool in tools], labels):
+            for name in names:
+                if names.count(name) > 1:
+                    context = {"name": name, "field": ("tools",)}
+                    raise PydanticCustomError("same_name", "two tools are named '{name}'", context)
         return self

@@ -28,6 +28,10 @@ DELTAS = {
     "message": "response.output_text.delta",
     "reasoning": "response.reasoning_text.delta",
 }
+ARGUMENTS = {
+    "function_call": "response.function_call_arguments",
+    "mcp_call": "response.mcp_call_arguments",
+}
 
 
 class Event(NamedTuple):
@@ -126,10 +130,24 @@ class Writer:
         if event.index != self._call:
             self._close("completed")
             self._call = event.index
-            self._open("function_call", call_id=event.id or new_id("call"), name=event.name or "")
+            self._open_call(event.id or new_id("call"), event.name or "")
         if event.arguments:
-            self._text.append(event.arguments)
-            self._say_item("response.function_call_arguments.delta", delta=event.arguments)
+            self._add_arguments(event.arguments)
+
+    def _open_call(self, id: str, name: str) -> None:
+        self._open("function_call", call_id=id, name=name)
+
+    def _add_arguments(self, text: str) -> None:
+        assert self._item is not None
+        self._text.append(text)
+        if said := ARGUMENTS.get(self._item["type"]):
+            self._say_item(f"{said}.delta", delta=text)
+
+    def _end_arguments(self) -> None:
+        assert self._item is not None
+        text = self._item["arguments"] = "".join(self._text)
+        if said := ARGUMENTS.get(self._item["type"]):
+            self._say_item(f"{said}.done", name=self._item["name"], arguments=text)
 
     def _open(self, kind: str, **fields: Any) -> None:
         output: list[Any] = self.resource["output"]
@@ -139,12 +157,12 @@ class Writer:
             item |= {"role": "assistant", "content": []}
         elif kind == "reasoning":
             item |= {"summary": [], "content": []}
-        else:
+        elif "name" in item:
             item["arguments"] = ""
         output.append(item)
         self._item, self._text, self._tokens = item, [], []
         self._say("response.output_item.added", output_index=len(output) - 1, item=item)
-        if kind == "function_call":
+        if kind not in DELTAS:
             return
         self._say_item("response.content_part.added", content_index=0, part=self._part())
         place = {"item_id": id, "output_index": len(output) - 1, "content_index": 0}
@@ -157,10 +175,8 @@ class Writer:
         if item is None:
             return
         text = "".join(self._text)
-        if item["type"] == "function_call":
-            item["arguments"] = text
-            name = item["name"]
-            self._say_item("response.function_call_arguments.done", name=name, arguments=text)
+        if "arguments" in item:
+            self._end_arguments()
         else:
             part = self._part()
             done = {"content_index": 0, "text": text}
@@ -205,7 +221,7 @@ class Writer:
         item = self._item
         if item is not None:
             item["status"] = "incomplete"
-            if item["type"] == "function_call":
+            if "arguments" in item:
                 item["arguments"] = "".join(self._text)
             else:
                 item["content"] = [self._part()]
