@@ -43,30 +43,47 @@ class JsonSchema(Body):
 
 
 class OpenAIFormat(Body):
-    """`json_object` with a `schema` is llama-server's."""
+    """`json_object` with a `schema` is llama-server's; `value`, `json` and `regex` are TGI's."""
 
     type: str
     json_schema: JsonSchema | None = None
     schema_: Annotated[Schema | None, Field(alias="schema")] = None
+    value: Any = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_tgi_says_it(cls, data: Any) -> Any:
+        value = data.get("value") if isinstance(data, dict) else None
+        if not isinstance(value, dict):
+            return data
+        wrapped = data.get("type") == "json_schema" and "schema" in value
+        return {**data, ("json_schema" if wrapped else "schema"): value}
 
     @model_validator(mode="after")
     def _is_known(self) -> OpenAIFormat:
-        if self.type not in ("text", "json_object", "json_schema"):
+        if self.type not in ("text", "json_object", "json_schema", "json", "regex"):
             raise unsupported(f"'{self.type}'", "type")
         if self.type == "json_schema" and self.json_schema is None:
             if self.schema_ is None:
                 raise PydanticCustomError("missing", "", {"field": ("json_schema",)})
             self.json_schema = JsonSchema.model_validate({"schema": self.schema_})
+        if self.type == "regex" and not isinstance(self.value, str):
+            kind = "missing" if self.value is None else "string_type"
+            raise PydanticCustomError(kind, "should be a string", {"field": ("value",)})
         return self
 
     def wanted(self) -> ResponseFormat | None:
+        if self.type == "regex":
+            return ResponseFormat("regex", self.value)
         if self.type == "json_schema" and self.json_schema is not None:
             return ResponseFormat(
                 "json_schema", self.json_schema.schema_, strict=self.json_schema.strict
             )
-        if self.type == "json_object" and self.schema_ is not None:
+        if self.type == "text":
+            return None
+        if self.schema_ is not None:
             return ResponseFormat("json_schema", self.schema_)
-        return ResponseFormat("json_object") if self.type == "json_object" else None
+        return ResponseFormat("json_object")
 
 
 class StructuredOutputs(Body):
