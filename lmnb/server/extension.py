@@ -101,7 +101,7 @@ class LMNBApp(ExtensionApp):
     )
     mcp = Enum(
         get_args(McpMode),
-        help="Which MCP servers chats may call: none, those in mcp.json, or any that a request names.",
+        help="Which MCP servers answers may call: none, those in mcp.json, or any that a request names.",
     ).tag(config=True)
     remote_images = Bool(help="Fetch pictures that requests give the address of.").tag(config=True)
     allowed_hosts = List(

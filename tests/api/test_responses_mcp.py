@@ -11,6 +11,7 @@ import pytest
 from tests.api.conftest import Api
 from tests.api.test_native_mcp import call, port, switch
 from tests.api.test_responses import WEATHER, create, prompt, refuse, stream
+from tests.api.test_responses_sdk import sdk
 from tests.api.test_responses_state import wait_for_status
 from tests.api.test_responses_websocket import connect
 from tests.scripted import Script
@@ -274,6 +275,35 @@ async def test_a_client_that_leaves_frees_the_servers(api: Api, server: dict[str
             if "output_text.delta" in line:
                 break
     await asyncio.wait_for(api.engine.streams[0].cancelled.wait(), 5)
+
+
+async def test_openais_client_knows_the_items(api: Api, server: dict[str, Any]) -> None:
+    api.script(ADD, FIVE, ADD)
+    async with sdk(api) as client:
+        tool: Any = server
+        response = await client.responses.create(model=api.model, input="Hi", tools=[tool])
+        listed, called, _ = response.output
+        assert (listed.type, called.type) == ("mcp_list_tools", "mcp_call")
+        assert called.output == "2 + 3 = 5"
+        assert response.output_text == "Five."
+        tool = {**server, "require_approval": "always"}
+        response = await client.responses.create(model=api.model, input="Hi", tools=[tool])
+        asked = response.output[-1]
+        assert asked.type == "mcp_approval_request"
+        api.script(FIVE)
+        answered = await client.responses.create(
+            model=api.model,
+            previous_response_id=response.id,
+            tools=[tool],
+            input=[
+                {
+                    "type": "mcp_approval_response",
+                    "approval_request_id": asked.id,
+                    "approve": True,
+                }
+            ],
+        )
+        assert [item.type for item in answered.output] == ["mcp_call", "message"]
 
 
 # -- what is not allowed
