@@ -14,6 +14,7 @@ __all__ = ["check_parts"]
 
 MAX_PIXELS = 1 << 25
 """mtmd takes some 15 bytes for each. The largest known projectors make 16 million of a picture."""
+MAX_LAYERS = 512
 
 
 def check_parts(options: LoadOptions) -> None:
@@ -21,13 +22,10 @@ def check_parts(options: LoadOptions) -> None:
     for adapter in options.lora:
         _check(adapter.path, "adapter", "LoRA adapter", "lora")
     if options.projector:
-        pixels = _pixels(_check(options.projector, "projector", "projector", "projector"))
-        if pixels > MAX_PIXELS:
-            raise InvalidRequest(
-                f"{options.projector!r} would make {pixels} pixels of a picture; at most "
-                f"{MAX_PIXELS} can be.",
-                param="projector",
-            )
+        header = _check(options.projector, "projector", "projector", "projector")
+        if complaint := _complaint(header):
+            message = f"{options.projector!r} is not loaded: {complaint}."
+            raise InvalidRequest(message, param="projector")
 
 
 def _check(path: str, wanted: Kind, what: str, param: str) -> Header:
@@ -41,18 +39,22 @@ def _check(path: str, wanted: Kind, what: str, param: str) -> Header:
     return header
 
 
-def _pixels(projector: Header) -> int:
-    """To how many it may blow up a picture, however small that is. Source of the keys: llama.cpp
-    `tools/mtmd/clip-impl.h`."""
+def _complaint(projector: Header) -> str:
+    """Why it would take memory without end, which mtmd does not ask; empty: it would not. Source of
+    the keys: llama.cpp `tools/mtmd/clip-impl.h`."""
 
     def number(name: str) -> int:
-        value = projector.metadata.get(f"clip.vision.{name}")
+        value = projector.metadata.get(f"clip.{name}")
         values = value.values if isinstance(value, Array) else (value,)
         return max((one for one in values if isinstance(one, int)), default=0)
 
-    return max(
-        number("image_size") ** 2 * max(1, number("preproc_max_tiles")),
-        number("preproc_image_size") ** 2,
-        number("image_grid_pinpoints") ** 2,
-        number("image_min_pixels"),
+    pixels = max(
+        number("vision.image_size") ** 2 * max(1, number("vision.preproc_max_tiles")),
+        number("vision.preproc_image_size") ** 2,
+        number("vision.image_grid_pinpoints") ** 2,
+        number("vision.image_min_pixels"),
     )
+    if pixels > MAX_PIXELS:
+        return f"it would make {pixels} pixels of a picture; at most {MAX_PIXELS} can be"
+    layers = max(number("vision.block_count"), number("audio.block_count"))
+    return f"it claims {layers} layers" if layers > MAX_LAYERS else ""

@@ -90,6 +90,16 @@ KEYS = (
     "ssm.conv_kernel ssm.state_size ssm.group_count shortconv.l_cache wkv.head_size kda.head_dim"
 ).split()
 
+TENSOR_NAMES = (
+    "",
+    "blk.",
+    "blk.x.attn_q.weight",
+    "blk.-1.a",
+    "blk.99999999999.a",
+    "token_embd.weight",
+)
+SHAPES: tuple[tuple[int, ...], ...] = ((), (0,), (1,), (64, 0), (1, 2, 3, 4))
+
 
 @pytest.fixture(scope="module")
 def header_of(tiny_model: Callable[[str], Path]) -> Callable[[str], Header]:
@@ -102,6 +112,8 @@ def header_of(tiny_model: Callable[[str], Path]) -> Callable[[str], Header]:
     name=st.sampled_from(NAMES),
     changes=st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=4),
     missing=st.lists(st.integers(0, 80), max_size=20),
+    named=st.dictionaries(st.integers(0, 80), st.sampled_from(TENSOR_NAMES), max_size=3),
+    shaped=st.dictionaries(st.integers(0, 80), st.sampled_from(SHAPES), max_size=3),
     layers=st.integers(0, 5),
 )
 def test_whatever_a_header_says_there_is_an_answer_or_a_reason(
@@ -109,11 +121,17 @@ def test_whatever_a_header_says_there_is_an_answer_or_a_reason(
     name: str,
     changes: dict[str, Value],
     missing: list[int],
+    named: dict[int, str],
+    shaped: dict[int, tuple[int, ...]],
     layers: int,
 ) -> None:
     header = header_of(name)
     changed = {f"{name}.{key}": value for key, value in changes.items()}
-    here = [tensor for i, tensor in enumerate(header.tensors) if i not in missing]
+    here = [
+        replace(tensor, name=named.get(i, tensor.name), shape=shaped.get(i, tensor.shape))
+        for i, tensor in enumerate(header.tensors)
+        if i not in missing
+    ]
     strange = replace(header, metadata={**header.metadata, **changed}, tensors=tuple(here))
     try:
         model = blueprint([strange])

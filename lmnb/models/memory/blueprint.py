@@ -15,7 +15,7 @@ from lmnb.models.gguf.info import ModelInfo, model_info
 from lmnb.models.memory.kinds import caching_layers, recurrent_layers, windows
 from lmnb.models.memory.metadata import Metadata
 
-__all__ = ["Blueprint", "Layer", "Tensors", "blueprint"]
+__all__ = ["Blueprint", "Layer", "Tensors", "blueprint", "layer_of"]
 
 Tensors = dict[str, Tensor]
 """By name, without the number of the layer: `attn_q.weight`."""
@@ -83,6 +83,12 @@ class Blueprint:
         return "output.weight" not in self.others
 
 
+def layer_of(tensor: Tensor) -> tuple[int | None, str]:
+    """The number of its layer, and its name there; (None, name) of what belongs to none."""
+    match = _LAYER.fullmatch(tensor.name)
+    return (int(match[1]), match[2]) if match else (None, tensor.name)
+
+
 def blueprint(headers: Sequence[Header]) -> Blueprint:
     """Of a model whose files have these headers, first file first. Raises InvalidGGUF."""
     info = model_info(headers)
@@ -94,11 +100,11 @@ def blueprint(headers: Sequence[Header]) -> Blueprint:
     blocks: list[Tensors] = [{} for _ in range(count)]
     for header in headers:
         for tensor in header.tensors:
-            match = _LAYER.fullmatch(tensor.name)
-            if match is None:
-                others[tensor.name] = tensor
-            elif int(match[1]) < count:
-                blocks[int(match[1])][match[2]] = tensor
+            layer, name = layer_of(tensor)
+            if layer is None:
+                others[name] = tensor
+            elif layer < count:
+                blocks[layer][name] = tensor
     heads = read.per_layer("attention.head_count", count)
     kv_heads = read.per_layer("attention.head_count_kv", count, heads)
     window, windowed = windows(read, info.architecture, count)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from lmnb.models.gguf.header import Tensor
-from lmnb.models.memory.blueprint import Blueprint
+from lmnb.models.memory.blueprint import Blueprint, layer_of
 
 __all__ = ["HostWeights", "host_weights", "output_size", "repacked_types"]
 
@@ -79,9 +79,10 @@ def output_size(model: Blueprint) -> int:
 
 
 def _on_host(tensor: Tensor, model: Blueprint, first_on_gpu: int) -> bool:
-    if not tensor.name.startswith("blk."):
+    layer, _ = layer_of(tensor)
+    if layer is None:
         return not _is_output(tensor) or first_on_gpu > len(model.layers)
-    return int(tensor.name.split(".")[1]) < min(first_on_gpu, len(model.layers))
+    return layer < min(first_on_gpu, len(model.layers))
 
 
 def _is_output(tensor: Tensor) -> bool:
