@@ -138,6 +138,8 @@ class KVCache:
             lane = self._victim(idle, prompt)
             self._evict(lane)
             found = self._restore(lane, entry, state, kept)
+            if kept < len(entry) - WORTHWHILE:  # the rest is another conversation's
+                self.host.put(entry, state)
         elif not source.busy and (
             shared >= len(source.tokens) - WORTHWHILE or source is self._victim(idle, prompt)
         ):

@@ -144,7 +144,7 @@ class Sequence:
 
     def progress(self) -> Prefill:
         """How much of it is read."""
-        seconds = perf_counter() - self.started
+        seconds = perf_counter() - self.started if self.computed > self.cached else 0.0
         return Prefill(self.id, self.computed, self.length, self.cached, seconds)
 
     def finish(self, reason: FinishReason) -> Finished:

@@ -105,6 +105,19 @@ def test_evicted_sequences_come_back_from_host_memory(runner):
     assert_same_distribution(warm, fresh(runner, prompts[0]))
 
 
+def test_a_conversation_survives_another_that_begins_like_it(smollm2):
+    runner = load(smollm2, slots=1, context_length=1024, host_cache_mib=64)
+    shared = words(150, 1)
+    first, second = shared + words(100, 2), shared + words(100, 3)
+    length = run(runner, ask(first))[0].finished.prompt_tokens
+    run(runner, ask(words(200, 4)))
+    assert 100 < run(runner, ask(second))[0].finished.cached_tokens < length - 50
+    again = run(runner, ask(first + words(20, 5)))[0]
+    assert again.finished.cached_tokens >= length - 1
+    assert_same_distribution(again, fresh(runner, first + words(20, 5)))
+    runner.close()
+
+
 def test_host_memory_takes_a_share_of_the_kv_cache_unless_told(smollm2):
     runner = load(smollm2, slots=1, context_length=1024)
     for seed in range(1, 9):

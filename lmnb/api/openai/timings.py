@@ -30,8 +30,8 @@ def timings_json(finished: Finished) -> Json:
             steps=finished.decode_steps,
             writing=timings.decode,
         ),
-        "queue_ms": _milliseconds(timings.queue),
-        "first_token_ms": _milliseconds(timings.first_token),
+        "queue_ms": timings.queue * 1000,
+        "first_token_ms": timings.first_token * 1000,
         "context_length": finished.context_length,
     }
 
@@ -50,7 +50,7 @@ class Stopwatch:
             "total": progress.total,
             "cache": progress.cached,
             "processed": progress.done,
-            "time_ms": _milliseconds(progress.seconds),
+            "time_ms": progress.seconds * 1000,
         }
         return {"prompt_progress": done}
 
@@ -80,15 +80,11 @@ def _rates(
     return {
         "cache_n": cached,
         "prompt_n": read,
-        "prompt_ms": _milliseconds(reading),
-        "prompt_per_token_ms": _milliseconds(reading / read) if read else 0.0,
-        "prompt_per_second": round(read / reading, 3) if reading > 0 else 0.0,
+        "prompt_ms": reading * 1000,
+        "prompt_per_token_ms": reading / read * 1000 if read else 0.0,
+        "prompt_per_second": read / reading if reading > 0 else 0.0,
         "predicted_n": written,
-        "predicted_ms": _milliseconds(writing),
-        "predicted_per_token_ms": _milliseconds(writing / steps) if steps else 0.0,
-        "predicted_per_second": round(steps / writing, 3) if writing > 0 else 0.0,
+        "predicted_ms": writing * 1000,
+        "predicted_per_token_ms": writing / steps * 1000 if steps else 0.0,
+        "predicted_per_second": steps / writing if writing > 0 else 0.0,
     }
-
-
-def _milliseconds(seconds: float) -> float:
-    return round(seconds * 1000, 3)
