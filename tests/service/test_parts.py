@@ -63,7 +63,7 @@ def test_a_projector_that_takes_memory_without_end_is_refused(
 ) -> None:
     path = raw.put(tmp_path / "mmproj.gguf", raw.model(name="clip", metadata=metadata))
     with pytest.raises(
-        InvalidRequest, match="pixels of a picture|claims 10000000 layers"
+        InvalidRequest, match=r"pixels of a picture|claims 10000000 layers"
     ) as caught:
         check_parts(projector(path))
     assert caught.value.param == "projector"
