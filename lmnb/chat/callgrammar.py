@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lmnb.chat.arguments import kind
+from lmnb.chat.arguments import kind, resolved
 from lmnb.chat.bare import bare_rules
 from lmnb.chat.callformat import ID, NUMBER, TAG, CallFormat, ParameterFormat
 from lmnb.chat.schema import STYLE, ready
@@ -145,7 +145,21 @@ def arguments_schema(tool: Tool, schema: dict[str, Any] | None = None) -> dict[s
             raise InvalidRequest(
                 f"The tool '{tool.name}': {error.message}", param="tools"
             ) from None
-    return {**whole, "x-guidance": {**STYLE, "lenient": True}}
+    return {**_reachable(whole, whole), "x-guidance": {**STYLE, "lenient": True}}
+
+
+def _reachable(schema: Any, root: Mapping[str, Any]) -> Any:
+    """Without each `$ref` that leads nowhere. To Anthropic's API, LiteLLM sends them without `#`."""
+    if isinstance(schema, list):
+        return [_reachable(one, root) for one in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    done = {key: _reachable(value, root) for key, value in schema.items()}
+    if isinstance(target := schema.get("$ref"), str) and target != "#":
+        del done["$ref"]
+        if resolved(target, root) is not None:
+            done["$ref"] = f"#{target.removeprefix('#')}"
+    return done
 
 
 def _part(schema: Any, tool: Tool) -> dict[str, Any]:

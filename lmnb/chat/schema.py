@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
+from urllib.parse import unquote
 
 from lmnb.chat import formats
 from lmnb.chat.exclusion import exclude
@@ -78,7 +79,7 @@ class _Schema:
         if refused := sorted(done.keys() & UNSERVED):
             raise _refused(f"keyword '{refused[0]}'", path)
         if self._points_outside(target := done.get("$ref")):
-            raise _refused("keyword '$ref'", path, f": '{target}' is outside the schema")
+            raise _refused("keyword '$ref'", path, f": '{target}' is not in the schema")
         if unknown := formats.refused(done):
             raise _refused(f"'format' '{unknown}'", path)
         formats.enforce(done)
@@ -115,7 +116,9 @@ class _Schema:
 
     def _points_outside(self, target: Any) -> bool:
         """Where parts have names of their own, llguidance knows."""
-        return isinstance(target, str) and not target.startswith("#") and not self._named
+        if not isinstance(target, str) or self._named:
+            return False
+        return not target.startswith("#") or self._resolve({"$ref": target}) is None
 
     def _closed(self, schema: Mapping[str, Any]) -> bool:
         return self._closing and _lists_its_properties(schema)
@@ -128,7 +131,7 @@ class _Schema:
                 break
             schema = self._root
             for step in target.removeprefix("#").split("/")[1:]:
-                step = step.replace("~1", "/").replace("~0", "~")
+                step = unquote(step).replace("~1", "/").replace("~0", "~")
                 schema = schema.get(step) if isinstance(schema, dict) else None
         return schema
 

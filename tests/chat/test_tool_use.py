@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 
+from lmnb.chat.callgrammar import arguments_schema
 from lmnb.chat.message import Message, ToolCall
 from lmnb.chat.tools import Tool, ToolChoice, callable_tools
+from lmnb.errors import InvalidRequest
 
 from .families import FAMILIES, TOOLS, WEATHER
+from .languages import Language
 
 CALL = ToolCall("call_0123456789abcdef", "get_weather", '{"city": "Paris", "days": 1}')
 CALLED = Message("assistant", "", tool_calls=(CALL,))
@@ -115,3 +121,15 @@ def test_a_tool_shows_templates_all_the_keys_they_rely_on() -> None:
         },
     }
     assert "required" in WEATHER.to_json()["function"]["parameters"]
+
+
+def test_a_reference_to_nothing_says_nothing_where_a_tool_is_not_strict() -> None:
+    """LiteLLM sends the second kind to Anthropic's API, which does not look."""
+    numbers = {"type": "array", "items": {"type": "integer"}}
+    places = {"a": {"$ref": "#/$defs/gone"}, "b": {"$ref": "/$defs/n"}}
+    tool = Tool("f", parameters={"$defs": {"n": numbers}, "properties": places, "required": ["b"]})
+    texts = Language("start: %json " + json.dumps(arguments_schema(tool)))
+    assert '{"a": "x", "b": [1]}' in texts
+    assert '{"b": ["x"]}' not in texts
+    with pytest.raises(InvalidRequest, match="gone"):
+        arguments_schema(replace(tool, strict=True))
