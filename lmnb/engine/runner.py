@@ -203,7 +203,8 @@ class Runner:
             raise InvalidRequest(
                 "This model does not generate text: it is made for embeddings.", param="model"
             )
-        waiting = self.scheduler.waiting + len(self._preparing) + len(self.eyes)
+        free = self.options.slots - len(self.scheduler.running)
+        waiting = self.scheduler.waiting + len(self._preparing) + len(self.eyes) - free
         if waiting >= self.options.queue_limit:
             raise QueueFull(
                 f"{waiting} requests already wait for this model; "

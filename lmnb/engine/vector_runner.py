@@ -136,9 +136,10 @@ class VectorRunner:
             return [failed(id, error)]
 
     def _queue(self, id: int, inputs: Sequence[Tokens], finish: Finish) -> list[SequenceEvent]:
-        if len(self.embedder) >= self.options.queue_limit:
+        waiting = len(self.embedder) - self.options.slots
+        if waiting >= self.options.queue_limit:
             raise QueueFull(
-                f"{len(self.embedder)} requests already wait for this model; "
+                f"{waiting} requests already wait for this model; "
                 f"its queue holds {self.options.queue_limit}."
             )
         self.embedder.add(id, inputs, finish)

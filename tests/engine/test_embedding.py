@@ -224,3 +224,11 @@ def test_a_reranker_gives_the_scores_of_its_head(minilm_original, original, tmp_
         assert (error.kind, error.param) == ("ContextLengthExceeded", "documents[1]")
     finally:
         runner.close()
+
+
+def test_those_who_may_wait_are_more_than_those_who_are_computed(minilm: Path) -> None:
+    runner = load(minilm, slots=1, queue_limit=1)
+    started = [runner.embed(next(_ids), EmbedRequest(inputs=("a cat",))) for _ in range(3)]
+    assert [type(events[0]) for events in started] == [Accepted, Accepted, Failed]
+    assert started[2][0].kind == "QueueFull"
+    runner.close()

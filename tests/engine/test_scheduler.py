@@ -2,7 +2,7 @@
 
 import pytest
 
-from lmnb.engine.events import Failed
+from lmnb.engine.events import Failed, Finished
 from lmnb.engine.options import EngineRequest, Sampling, Span
 
 from .driver import load, request, run, step, submit, words
@@ -43,6 +43,23 @@ def test_waiting_requests_are_served_in_order(runner):
         step(runner, replies)
         order += [id for id, reply in replies.items() if reply.end and id not in order]
     assert order[-3:] == sorted(order[-3:])
+
+
+@pytest.mark.parametrize("queue", [0, 2])
+def test_the_queue_begins_where_the_slots_end(tiny_model, queue):
+    """Also for those who come together, before a step has given them their slots."""
+    runner = load(tiny_model("llama"), slots=2, queue_limit=queue, context_length=256)
+    burst = submit(runner, *(request(words(8, i), max_tokens=4) for i in range(5)))
+    step(runner, burst)
+    late = submit(runner, request("too late", max_tokens=4))
+    refused = [r.end for r in [*burst.values(), *late.values()] if isinstance(r.end, Failed)]
+    assert len(refused) == 4 - queue
+    assert {failed.kind for failed in refused} == {"QueueFull"}
+    assert f"its queue holds {queue}" in refused[0].message
+    while runner.busy:
+        step(runner, burst)
+    assert sum(isinstance(r.end, Finished) for r in burst.values()) == 2 + queue
+    runner.close()
 
 
 def tokens_read(reply):
