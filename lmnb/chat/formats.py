@@ -6,6 +6,7 @@ have no punycode, which would have to be decoded to be judged.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 __all__ = ["KNOWN", "enforce", "refused"]
@@ -41,6 +42,10 @@ _STANDARD = frozenset(
 )
 """Formats of JSON Schema that nobody here knows. Any other name is an annotation."""
 
+_CLASS = re.compile(r"(\\.)|\[\^(?=([\]-]?))", re.DOTALL)
+"""The beginning of a class that says what is not in it, and what would mean something else later on."""
+_FROM_NUL = re.compile(r"(?:\\x00|\\u0000|\x00)-")
+
 _NOT_ONLY_SIGNS = "^(?!^[-+.]*$)"
 """What pydantic's pattern for decimals begins with: a look ahead, which llguidance does not have."""
 
@@ -54,9 +59,14 @@ def refused(schema: dict[str, Any]) -> str | None:
 def enforce(schema: dict[str, Any]) -> None:
     """Say formats and patterns as patterns that llguidance takes."""
     pattern = schema.get("pattern")
-    if isinstance(pattern, str) and pattern.startswith(_NOT_ONLY_SIGNS):
-        schema["pattern"] = "^" + pattern.removeprefix(_NOT_ONLY_SIGNS)
-        _also(schema, {"pattern": "[^-+.]"})
+    if isinstance(pattern, str):
+        if pattern.startswith(_NOT_ONLY_SIGNS):
+            pattern = "^" + pattern.removeprefix(_NOT_ONLY_SIGNS)
+            _also(schema, {"pattern": "[^-+.]"})
+        schema["pattern"] = _without_nul(pattern)
+    names = schema.get("patternProperties")
+    if isinstance(names, dict):
+        schema["patternProperties"] = {_without_nul(name): one for name, one in names.items()}
     name = schema.get("format")
     if not isinstance(name, str) or name in _ENFORCED:
         return
@@ -67,6 +77,13 @@ def enforce(schema: dict[str, Any]) -> None:
         schema["pattern"] = PATTERNS[name]
     if name == "hostname":
         _also(schema, {"maxLength": _LONGEST_HOSTNAME})
+
+
+def _without_nul(pattern: str) -> str:
+    """Where a class of characters holds all control characters, llguidance 1.9 lets an escaped quote
+    or backslash into it, too. So no class holds NUL, which nobody misses."""
+    pattern = _CLASS.sub(lambda found: found[1] or f"[^\\x00{found[2] and chr(92)}", pattern)
+    return _FROM_NUL.sub(r"\\x01-", pattern)
 
 
 def _also(schema: dict[str, Any], other: dict[str, Any]) -> None:

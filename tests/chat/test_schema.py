@@ -40,6 +40,7 @@ DOG = {"type": "object", "properties": {"kind": {"const": "dog"}}, "required": [
         {"divisibleBy": 2},
         {"$ref": "https://example.com/schema.json"},
         {"$ref": "file:///etc/passwd"},
+        {"$ref": "#/$defs/nowhere"},
         {"$dynamicRef": "#a"},
         {"type": "string", "format": "iri"},
     ],
@@ -107,6 +108,31 @@ def test_whole_numbers_may_be_written_with_a_point():
     texts = documents({"type": "array", "items": {}, "maxItems": 2.0})
     assert "[1, 2]" in texts
     assert "[1, 2, 3]" not in texts
+
+
+@pytest.mark.parametrize("pattern", ['^[^"]*$', r'^[^"\\]+$', r"^[^\x22]*$", r"^[\x00-!#-\x7f]*$"])
+def test_what_a_class_leaves_out_does_not_come_escaped(pattern):
+    texts = documents({"type": "string", "pattern": pattern})
+    assert '"a/b"' in texts
+    assert r'"a\"b"' not in texts
+    names = documents({"type": "object", "patternProperties": {pattern: {}}})
+    assert '{"a/b": 1}' in names
+    assert r'{"a\"b": 1}' not in names
+
+
+@pytest.mark.parametrize(
+    ("pattern", "good", "bad"),
+    [
+        (r"^[^-a]+$", "b", "-"),
+        (r"^[^\]a]+$", "b", "]"),
+        (r"^\[[^a]$", "[b", "[a"),
+        (r"^[^a]\\[^b]$", r"x\\y", r"a\\y"),
+    ],
+)
+def test_classes_mean_what_they_say(pattern, good, bad):
+    texts = documents({"type": "string", "pattern": pattern})
+    assert f'"{good}"' in texts
+    assert f'"{bad}"' not in texts
 
 
 def test_decimals_of_pydantics():
