@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator
@@ -244,19 +245,24 @@ class Generations:
             text = await model.engine.detokenize(prepared.prompt_tokens)
         self.log.write(Prompted(model.id, str(model.record.path), text))
 
-    async def prompt(self, request: GenerationRequest) -> tuple[LoadedModel, EngineRequest]:
-        """What `start` would hand to the engine, and which one. Raises what `start` raises."""
-        model = await self.manager.get(request.model, ttl=request.ttl)
-        prepared, _ = await self._prepare(model, request)
-        return model, prepared
+    @contextlib.asynccontextmanager
+    async def prompt(
+        self, request: GenerationRequest
+    ) -> AsyncIterator[tuple[LoadedModel, EngineRequest]]:
+        """What `start` would hand to the engine, and which one, which stays inside this block.
+        Raises what `start` raises."""
+        async with self.manager.use(request.model, ttl=request.ttl) as model:
+            prepared, _ = await self._prepare(model, request)
+            yield model, prepared
 
-    async def count_tokens(self, request: GenerationRequest) -> int:
-        """The length of the prompt, exactly as it would be computed."""
-        model, prepared = await self.prompt(request)
-        if prepared.images:
-            with naming_the_field(request):
-                return await model.engine.count(prepared)
-        return len(await prompt_tokens(model.engine, prepared))
+    async def count_tokens(self, request: GenerationRequest) -> tuple[int, int]:
+        """The length of the prompt, exactly as it would be computed, and that of the context."""
+        async with self.prompt(request) as (model, prepared):
+            context = model.engine.facts.context_length
+            if prepared.images:
+                with naming_the_field(request):
+                    return await model.engine.count(prepared), context
+            return len(await prompt_tokens(model.engine, prepared)), context
 
     async def _prepare(
         self, model: LoadedModel, request: GenerationRequest

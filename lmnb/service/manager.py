@@ -127,9 +127,11 @@ class ModelManager:
         return model
 
     @contextlib.asynccontextmanager
-    async def use(self, wanted: str | Target) -> AsyncIterator[LoadedModel]:
+    async def use(
+        self, wanted: str | Target, *, ttl: float | None = None
+    ) -> AsyncIterator[LoadedModel]:
         """`acquire` and leave."""
-        model = await self.acquire(wanted)
+        model = await self.acquire(wanted, ttl=ttl)
         try:
             yield model
         finally:

@@ -56,6 +56,38 @@ async def test_a_conversation_becomes_the_tokens_of_its_prompt(api: Api) -> None
     assert answer["count"] == len(prompt)
 
 
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/v1/tokenize", {"content": "Hi"}),
+        ("/v1/tokenize", {"messages": [{"role": "user", "content": "Hi"}]}),
+        ("/v1/detokenize", {"tokens": [72]}),
+        ("/v1/chat/completions/input_tokens", {"messages": [{"role": "user", "content": "Hi"}]}),
+        ("/v1/responses/input_tokens", {"input": "Hi"}),
+    ],
+)
+async def test_a_model_is_in_use_while_it_is_asked_for_tokens(
+    api: Api, monkeypatch: pytest.MonkeyPatch, path: str, fields: dict[str, Any]
+) -> None:
+    """Or an idle time-out, or room for another model, would take it away under the question."""
+    users: list[int] = []
+
+    def watched(genuine: Any) -> Any:
+        async def method(*given: Any, **named: Any) -> Any:
+            (model,) = api.services.manager.loaded()
+            users.append(model.in_flight)
+            return await genuine(*given, **named)
+
+        return method
+
+    for name in ("tokenize", "detokenize"):
+        monkeypatch.setattr(api.engine, name, watched(getattr(api.engine, name)))
+    assert (await api.post(path, fields)).status_code == 200
+    assert users and set(users) == {1}
+    (model,) = api.services.manager.loaded()
+    assert model.in_flight == 0
+
+
 async def test_the_one_model_need_not_be_named(api: Api) -> None:
     answer = await api.post("/tokenize", {"content": "a"})
     assert answer.json()["tokens"] == [97]

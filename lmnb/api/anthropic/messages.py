@@ -38,4 +38,5 @@ class CountTokensHandler(AnthropicHandler):
     async def post(self) -> None:
         request = await self.read(CountRequest)
         generations = self.services.generations
-        self.reply({"input_tokens": await generations.count_tokens(request.to_generation())})
+        count, _ = await generations.count_tokens(request.to_generation())
+        self.reply({"input_tokens": count})

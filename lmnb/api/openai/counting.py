@@ -14,13 +14,11 @@ class ChatInputTokensHandler(ApiHandler):
     @endpoint
     async def post(self) -> None:
         request = await self.read(ChatRequest)
-        services = self.services
-        count = await services.generations.count_tokens(request.choices()[0])
-        model = await services.manager.get(request.model)
+        count, context = await self.services.generations.count_tokens(request.choices()[0])
         self.reply(
             {
                 "object": "response.input_tokens",
                 "input_tokens": count,
-                "context_length": model.engine.facts.context_length,
+                "context_length": context,
             }
         )

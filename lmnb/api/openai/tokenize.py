@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, Field, model_validator
@@ -61,9 +63,13 @@ class TokenizeHandler(ApiHandler):
     @endpoint
     async def post(self) -> None:
         request = await self.read(TokenizeRequest)
-        engine, tokens = await (
-            self._text(request) if request.messages is None else self._conversation()
-        )
+        tokens_of = self._text(request) if request.messages is None else self._conversation()
+        async with tokens_of as (engine, tokens):
+            self.reply(await self._answer(request, engine, tokens))
+
+    async def _answer(
+        self, request: TokenizeRequest, engine: Engine, tokens: list[int]
+    ) -> dict[str, Any]:
         answer: dict[str, Any] = {
             "tokens": tokens,
             "count": len(tokens),
@@ -79,25 +85,27 @@ class TokenizeHandler(ApiHandler):
         if request.return_token_strs:
             pieces = await engine.pieces(tokens)
             answer["token_strs"] = [data.decode("utf-8", "replace") for data in pieces]
-        self.reply(answer)
+        return answer
 
-    async def _text(self, request: TokenizeRequest) -> tuple[Engine, list[int]]:
-        manager = self.services.manager
-        engine = (await manager.get(request.model or await only_model(manager))).engine
+    @asynccontextmanager
+    async def _text(self, request: TokenizeRequest) -> AsyncIterator[tuple[Engine, list[int]]]:
         text = (request.content if request.prompt is None else request.prompt) or ""
         special = request.add_special
         if special is None:
             special = request.prompt is not None
-        tokens = await engine.tokenize(
-            text, add_special=special, parse_special=request.parse_special
-        )
-        return engine, tokens
+        manager = self.services.manager
+        async with manager.use(request.model or await only_model(manager)) as model:
+            tokens = await model.engine.tokenize(
+                text, add_special=special, parse_special=request.parse_special
+            )
+            yield model.engine, tokens
 
-    async def _conversation(self) -> tuple[Engine, list[int]]:
+    @asynccontextmanager
+    async def _conversation(self) -> AsyncIterator[tuple[Engine, list[int]]]:
         request = await self.read(TemplateRequest)
         request.model = request.model or await only_model(self.services.manager)
-        model, prepared = await self.services.generations.prompt(request.choices()[0])
-        return model.engine, await prompt_tokens(model.engine, prepared)
+        async with self.services.generations.prompt(request.choices()[0]) as (model, prepared):
+            yield model.engine, await prompt_tokens(model.engine, prepared)
 
 
 class DetokenizeHandler(ApiHandler):
@@ -107,16 +115,17 @@ class DetokenizeHandler(ApiHandler):
     async def post(self) -> None:
         request = await self.read(DetokenizeRequest)
         manager = self.services.manager
-        engine = (await manager.get(request.model or await only_model(manager))).engine
-        unknown = [token for token in request.tokens if token >= engine.facts.n_vocab]
-        if unknown:
-            raise InvalidRequest(
-                f"Invalid 'tokens': {unknown[0]} is no token of this model, which has "
-                f"{engine.facts.n_vocab}.",
-                param="tokens",
-                code="invalid_value",
-            )
-        text = await engine.detokenize(request.tokens)
+        async with manager.use(request.model or await only_model(manager)) as model:
+            vocabulary = model.engine.facts.n_vocab
+            unknown = [token for token in request.tokens if token >= vocabulary]
+            if unknown:
+                raise InvalidRequest(
+                    f"Invalid 'tokens': {unknown[0]} is no token of this model, which has "
+                    f"{vocabulary}.",
+                    param="tokens",
+                    code="invalid_value",
+                )
+            text = await model.engine.detokenize(request.tokens)
         self.reply({"content": text, "prompt": text})
 
 
@@ -128,8 +137,8 @@ class ApplyTemplateHandler(ApiHandler):
         request = await self.read(TemplateRequest)
         services = self.services
         request.model = request.model or await only_model(services.manager)
-        _, prepared = await services.generations.prompt(request.choices()[0])
-        self.reply({"prompt": "".join(span.text for span in prepared.prompt)})
+        async with services.generations.prompt(request.choices()[0]) as (_, prepared):
+            self.reply({"prompt": "".join(span.text for span in prepared.prompt)})
 
 
 class TokenizerInfoHandler(ApiHandler):

@@ -23,5 +23,5 @@ class InputTokensHandler(ApiHandler):
             )
         context = await find_context(request, "resp_", self.services.responses)
         messages = to_messages([*request.instruction_items(), *context.items])
-        count = await self.services.generations.count_tokens(request.generation(messages))
+        count, _ = await self.services.generations.count_tokens(request.generation(messages))
         self.reply({"object": "response.input_tokens", "input_tokens": count})
