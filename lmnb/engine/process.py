@@ -17,32 +17,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import msgspec
 
 import lmnb.errors
+from lmnb.engine import protocol
 from lmnb.engine.events import Embedded, EngineStatus, Failed, Finished, ModelFacts, SequenceEvent
 from lmnb.engine.options import EmbedRequest, EngineRequest, LoadOptions, RerankRequest
 from lmnb.engine.partition import Stretch
-from lmnb.engine.protocol import (
-    VERSION,
-    Answer,
-    Cancel,
-    Command,
-    Count,
-    Detokenize,
-    Embed,
-    Events,
-    FrameReader,
-    GetStatus,
-    Hello,
-    Load,
-    Loaded,
-    LoadError,
-    Loading,
-    Message,
-    Rerank,
-    Submit,
-    Tokenize,
-    decode_message,
-    frame,
-)
 from lmnb.engine.pulse import Pulse
 from lmnb.errors import EngineDied, EngineError, LmnbError, LoadFailed, ServiceClosed
 
@@ -114,10 +92,10 @@ class EngineProcess:
         self._pulse = Pulse(self._give_up)
         self._ids = itertools.count(1)
         self._streams: dict[int, ProcessStream] = {}
-        self._calls: dict[int, asyncio.Future[Answer]] = {}
+        self._calls: dict[int, asyncio.Future[protocol.Answer]] = {}
         self._said: deque[str] = deque(maxlen=200)
         self._process: subprocess.Popen[bytes] | None = None
-        self._outbox: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[protocol.Command | None] = queue.SimpleQueue()
 
     @property
     def alive(self) -> bool:
@@ -138,7 +116,7 @@ class EngineProcess:
             self._process = await asyncio.to_thread(_spawn)
             for target in (self._read, self._write, self._listen):
                 threading.Thread(target=target, daemon=True, name="lmnb-engine").start()
-            self._send(Load(path, self.options))
+            self._send(protocol.Load(path, self.options))
             self._pulse.start()
             self.facts = await self._loaded
         except BaseException:
@@ -146,17 +124,17 @@ class EngineProcess:
             raise
 
     def submit(self, request: EngineRequest) -> ProcessStream:
-        return self._open(lambda id: Submit(id, request))
+        return self._open(lambda id: protocol.Submit(id, request))
 
     async def embed(self, request: EmbedRequest) -> Embedded:
-        return await self._vectors(lambda id: Embed(id, request))
+        return await self._vectors(lambda id: protocol.Embed(id, request))
 
     async def rerank(self, request: RerankRequest) -> Embedded:
-        return await self._vectors(lambda id: Rerank(id, request))
+        return await self._vectors(lambda id: protocol.Rerank(id, request))
 
     def cancel(self, id: int) -> None:
         if id in self._streams and self.alive:
-            self._send(Cancel(id))
+            self._send(protocol.Cancel(id))
 
     async def tokenize(
         self,
@@ -167,7 +145,7 @@ class EngineProcess:
         plain: tuple[Stretch, ...] = (),
     ) -> list[int]:
         answer = await self._call(
-            lambda call: Tokenize(call, text, add_special, parse_special, plain)
+            lambda call: protocol.Tokenize(call, text, add_special, parse_special, plain)
         )
         return answer.tokens or []
 
@@ -175,16 +153,16 @@ class EngineProcess:
         return b"".join(await self.pieces(tokens)).decode("utf-8", "replace")
 
     async def pieces(self, tokens: Sequence[int]) -> list[bytes]:
-        answer = await self._call(lambda call: Detokenize(call, tuple(tokens)))
+        answer = await self._call(lambda call: protocol.Detokenize(call, tuple(tokens)))
         return answer.pieces or []
 
     async def count(self, request: EngineRequest) -> int:
-        answer = await self._call(lambda call: Count(call, request))
+        answer = await self._call(lambda call: protocol.Count(call, request))
         assert answer.count is not None
         return answer.count
 
     async def status(self) -> EngineStatus:
-        answer = await self._call(GetStatus)
+        answer = await self._call(protocol.GetStatus)
         assert answer.status is not None
         return answer.status
 
@@ -207,7 +185,7 @@ class EngineProcess:
 
     # -- the pipe -----------------------------------------------------------------------------
 
-    def _send(self, command: Command) -> None:
+    def _send(self, command: protocol.Command) -> None:
         self._outbox.put(command)
 
     def _write(self) -> None:
@@ -215,12 +193,12 @@ class EngineProcess:
         assert self._process is not None and self._process.stdin is not None
         with contextlib.suppress(OSError, ValueError):
             while (command := self._outbox.get()) is not None:
-                self._process.stdin.write(frame(command))
+                self._process.stdin.write(protocol.frame(command))
                 self._process.stdin.flush()
         with contextlib.suppress(OSError):
             self._process.stdin.close()
 
-    def _open(self, make: Callable[[int], Command]) -> ProcessStream:
+    def _open(self, make: Callable[[int], protocol.Command]) -> ProcessStream:
         stream = ProcessStream(self, next(self._ids))
         if not self.alive:
             stream.push(self._obituary())
@@ -229,7 +207,7 @@ class EngineProcess:
         self._send(make(stream.id))
         return stream
 
-    async def _vectors(self, make: Callable[[int], Command]) -> Embedded:
+    async def _vectors(self, make: Callable[[int], protocol.Command]) -> Embedded:
         stream = self._open(make)
         try:
             async for event in stream:
@@ -239,11 +217,11 @@ class EngineProcess:
             stream.cancel()
         raise EngineError("The engine ended a request without an answer.")
 
-    async def _call(self, make: Callable[[int], Command]) -> Answer:
+    async def _call(self, make: Callable[[int], protocol.Command]) -> protocol.Answer:
         if not self.alive:
             raise self._obituary()
         call = next(self._ids)
-        future: asyncio.Future[Answer] = self._loop.create_future()
+        future: asyncio.Future[protocol.Answer] = self._loop.create_future()
         self._calls[call] = future
         try:
             self._send(make(call))
@@ -257,10 +235,10 @@ class EngineProcess:
     def _read(self) -> None:
         assert self._process is not None and self._process.stdout is not None
         descriptor = self._process.stdout.fileno()
-        reader = FrameReader()
+        reader = protocol.FrameReader()
         with contextlib.suppress(OSError, ValueError, msgspec.DecodeError):
             while data := os.read(descriptor, 1 << 18):
-                messages = [decode_message(body) for body in reader.feed(data)]
+                messages = [protocol.decode_message(body) for body in reader.feed(data)]
                 self._loop.call_soon_threadsafe(self._receive, messages)
         self._process.kill()
         self._process.wait()
@@ -280,25 +258,25 @@ class EngineProcess:
     def _hear(self, text: str) -> None:
         log.info("%s", text, extra={"engine_pid": self.pid})
 
-    def _receive(self, messages: list[Message]) -> None:
+    def _receive(self, messages: list[protocol.Message]) -> None:
         self._pulse.heard()
         for message in messages:
             match message:
-                case Events(events):
+                case protocol.Events(events):
                     for event in events:
                         self._dispatch(event)
-                case Answer():
+                case protocol.Answer():
                     future = self._calls.get(message.call)
                     if future is not None and not future.done():
                         future.set_result(message)
-                case Loading(progress):
+                case protocol.Loading(progress):
                     self._progress(progress)
-                case Loaded(facts) if not self._loaded.done():
+                case protocol.Loaded(facts) if not self._loaded.done():
                     self._pulse.loaded()
                     self._loaded.set_result(facts)
-                case LoadError(text) if not self._loaded.done():
+                case protocol.LoadError(text) if not self._loaded.done():
                     self._loaded.set_exception(LoadFailed(text))
-                case Hello(version) if version != VERSION:
+                case protocol.Hello(version) if version != protocol.VERSION:
                     self.kill()
 
     def _dispatch(self, event: SequenceEvent) -> None:

@@ -16,31 +16,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lmnb.engine.protocol import (
-    BEAT_SECONDS,
-    VERSION,
-    Alive,
-    Answer,
-    Cancel,
-    Command,
-    Count,
-    Detokenize,
-    Embed,
-    Events,
-    FrameReader,
-    GetStatus,
-    Hello,
-    Load,
-    Loaded,
-    LoadError,
-    Loading,
-    Message,
-    Rerank,
-    Submit,
-    Tokenize,
-    decode_command,
-    frame,
-)
+from lmnb.engine import protocol
 from lmnb.errors import LmnbError
 
 if TYPE_CHECKING:
@@ -56,44 +32,46 @@ class Worker:
 
     def __init__(self, commands: int, messages: int) -> None:
         self._out, self._writing = messages, threading.Lock()
-        self._inbox: queue.SimpleQueue[Command | Answer] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[protocol.Command | protocol.Answer] = queue.SimpleQueue()
         threading.Thread(target=self._read, args=(commands,), daemon=True).start()
         threading.Thread(target=self._watch, args=(os.getppid(),), daemon=True).start()
 
     def run(self) -> None:
-        self._write(Hello(VERSION))
+        self._write(protocol.Hello(protocol.VERSION))
         from lmnb.engine.log import EngineLog  # llama.cpp loads here, after the greeting
         from lmnb.engine.opening import open_runner
 
         log = EngineLog()
         log.install()
         command = self._inbox.get()
-        if not isinstance(command, Load):
+        if not isinstance(command, protocol.Load):
             return
         try:
             runner = open_runner(command.path, command.options, log, self._progress())
         except LmnbError as error:
-            self._write(LoadError(error.message))
+            self._write(protocol.LoadError(error.message))
             return
         except Exception as error:
-            self._write(LoadError(f"{type(error).__name__}: {error}. {log.errors()}".strip()))
+            self._write(
+                protocol.LoadError(f"{type(error).__name__}: {error}. {log.errors()}".strip())
+            )
             return
-        self._write(Loaded(runner.facts))
+        self._write(protocol.Loaded(runner.facts))
         self._serve(runner)
 
     def _serve(self, runner: AnyRunner) -> None:
         while True:
             while not runner.busy or not self._inbox.empty():
                 match self._inbox.get():
-                    case Answer() as answer:
+                    case protocol.Answer() as answer:
                         self._write(answer)
-                    case Tokenize(_, text) as command if len(text) > LONG:
+                    case protocol.Tokenize(_, text) as command if len(text) > LONG:
                         self._answer_later(runner, command)
                     case command:
                         self._write(self._answer(runner, command))
-            self._write(Events(runner.step()))
+            self._write(protocol.Events(runner.step()))
 
-    def _answer_later(self, runner: AnyRunner, command: Tokenize) -> None:
+    def _answer_later(self, runner: AnyRunner, command: protocol.Tokenize) -> None:
         """From a thread: nobody's tokens wait for a book to be read."""
 
         def answer() -> None:
@@ -101,7 +79,7 @@ class Worker:
 
         threading.Thread(target=answer, daemon=True).start()
 
-    def _tokens(self, runner: AnyRunner, command: Tokenize) -> Answer:
+    def _tokens(self, runner: AnyRunner, command: protocol.Tokenize) -> protocol.Answer:
         vocab = runner.model.vocab
         try:
             if command.plain:
@@ -113,31 +91,33 @@ class Worker:
                     parse_special=command.parse_special,
                 )
         except LmnbError as error:
-            return Answer(command.call, error=error.message)
-        return Answer(command.call, tokens=ids)
+            return protocol.Answer(command.call, error=error.message)
+        return protocol.Answer(command.call, tokens=ids)
 
-    def _answer(self, runner: AnyRunner, command: Command) -> Message:
+    def _answer(self, runner: AnyRunner, command: protocol.Command) -> protocol.Message:
         match command:
-            case Submit(id, request):
-                return Events(runner.submit(id, request))
-            case Embed(id, embed):
-                return Events(runner.embed(id, embed))
-            case Rerank(id, rerank):
-                return Events(runner.rerank(id, rerank))
-            case Cancel(id):
-                return Events(runner.cancel(id))
-            case Tokenize():
+            case protocol.Submit(id, request):
+                return protocol.Events(runner.submit(id, request))
+            case protocol.Embed(id, embed):
+                return protocol.Events(runner.embed(id, embed))
+            case protocol.Rerank(id, rerank):
+                return protocol.Events(runner.rerank(id, rerank))
+            case protocol.Cancel(id):
+                return protocol.Events(runner.cancel(id))
+            case protocol.Tokenize():
                 return self._tokens(runner, command)
-            case Count(call, request):
+            case protocol.Count(call, request):
                 try:
-                    return Answer(call, count=runner.count(request))
+                    return protocol.Answer(call, count=runner.count(request))
                 except LmnbError as error:
-                    return Answer(call, error=error.message, kind=type(error).__name__)
-            case Detokenize(call, tokens):
+                    return protocol.Answer(call, error=error.message, kind=type(error).__name__)
+            case protocol.Detokenize(call, tokens):
                 render = runner.model.vocab.render
-                return Answer(call, pieces=[render(token, special=True) for token in tokens])
-            case GetStatus(call):
-                return Answer(call, status=runner.status())
+                return protocol.Answer(
+                    call, pieces=[render(token, special=True) for token in tokens]
+                )
+            case protocol.GetStatus(call):
+                return protocol.Answer(call, status=runner.status())
         raise ValueError(f"unexpected command {command!r}")
 
     def _progress(self) -> Callable[[float], bool]:
@@ -147,15 +127,15 @@ class Worker:
             now = time.monotonic()
             if now - last[0] > 0.05 or value >= 1:
                 last[0] = now
-                self._write(Loading(value))
+                self._write(protocol.Loading(value))
             return True
 
         return report
 
-    def _write(self, message: Message) -> None:
-        if isinstance(message, Events) and not message.events:
+    def _write(self, message: protocol.Message) -> None:
+        if isinstance(message, protocol.Events) and not message.events:
             return
-        data = memoryview(frame(message))
+        data = memoryview(protocol.frame(message))
         try:
             with self._writing:
                 while data:
@@ -164,18 +144,18 @@ class Worker:
             os._exit(0)
 
     def _read(self, commands: int) -> None:
-        reader = FrameReader()
+        reader = protocol.FrameReader()
         while data := os.read(commands, 1 << 16):
             for body in reader.feed(data):
-                self._inbox.put(decode_command(body))
+                self._inbox.put(protocol.decode_command(body))
         os._exit(0)
 
     def _watch(self, parent: int) -> None:
         """Where another process holds a copy of our pipe, its end never comes."""
         while os.getppid() == parent:
-            time.sleep(BEAT_SECONDS)
+            time.sleep(protocol.BEAT_SECONDS)
             if not self._writing.locked():
-                self._write(Alive())
+                self._write(protocol.Alive())
         os._exit(0)
 
 
