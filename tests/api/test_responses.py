@@ -354,12 +354,14 @@ async def test_a_failure_of_a_plain_response_is_a_status(api: Api) -> None:
 async def test_truncation_drops_the_oldest_turns_until_it_fits(api: Api) -> None:
     long = ContextLengthExceeded("Too long.")
     talk = [{"role": "system", "content": "Rules"}]
-    talk += [{"role": "user", "content": f"Question {n}"} for n in range(4)]
-    api.script(Script(refuse=long), Script(refuse=long), Script())
+    talk += [{"role": "user", "content": f"Question {n}" + 100 * "."} for n in range(40)]
+    api.script(Script(refuse=long), Script())
     await create(api, talk, truncation="auto")
+    assert len(api.engine.requests) == 2, "the tokens of what is tried are only counted"
     assert "Rules" in prompt(api)
-    assert "Question 1" not in prompt(api)
-    assert "Question 2" in prompt(api)
+    assert 1800 < len(prompt(api)) < api.engine.facts.context_length
+    assert "Question 39" in prompt(api)
+    assert "Question 0" not in prompt(api)
     api.script(Script(refuse=long))
     assert (await refuse(api, input=talk, truncation="auto"))["code"] == "context_length_exceeded"
     assert (await refuse(api, input=talk))["code"] == "context_length_exceeded"

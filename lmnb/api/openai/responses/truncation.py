@@ -10,8 +10,9 @@ from lmnb.api.openai.responses.request import ResponseRequest
 from lmnb.errors import ContextLengthExceeded
 from lmnb.service.generation import Generation, Generations
 from lmnb.service.loads import ProgressCallback
+from lmnb.service.request import GenerationRequest
 
-__all__ = ["start", "without_oldest_turn"]
+__all__ = ["start"]
 
 Item = dict[str, Any]
 
@@ -23,22 +24,40 @@ async def start(
     progress: ProgressCallback | None = None,
 ) -> Generation:
     """Raises ContextLengthExceeded when nothing may be, or is left to be, dropped."""
-    instructions = request.instruction_items()
-    while True:
-        messages = to_messages([*instructions, *items])
-        try:
-            return await generations.start(request.generation(messages), progress=progress)
-        except ContextLengthExceeded:
-            shorter = without_oldest_turn(items)
-            if request.truncation != "auto" or shorter is None:
-                raise
-            items = shorter
+
+    def generation(dropped: int) -> GenerationRequest:
+        kept = _without_oldest(items, dropped)
+        return request.generation(to_messages([*request.instruction_items(), *kept]))
+
+    async def fits(dropped: int) -> bool:
+        count, context = await generations.count_tokens(generation(dropped))
+        return count < context
+
+    try:
+        return await generations.start(generation(0), progress=progress)
+    except ContextLengthExceeded:
+        if request.truncation != "auto":
+            raise
+    fewest, most = 1, max(1, len(_turns(items)) - 1)
+    while fewest < most:
+        middle = (fewest + most) // 2
+        if await fits(middle):
+            most = middle
+        else:
+            fewest = middle + 1
+    return await generations.start(generation(most), progress=progress)
 
 
-def without_oldest_turn(items: Sequence[Item]) -> list[Item] | None:
+def _without_oldest(items: Sequence[Item], dropped: int) -> list[Item]:
     """A turn begins with what the user says. What the system says stays; so does the last turn."""
-    turns = [n for n, item in enumerate(items) if item.get("role") == "user"]
-    if len(turns) < 2:
-        return None
-    kept = [item for item in items[: turns[1]] if item.get("role") in ("system", "developer")]
-    return [*kept, *items[turns[1] :]]
+    turns = _turns(items)
+    if not dropped or len(turns) < 2:
+        return list(items)
+    first = turns[min(dropped, len(turns) - 1)]
+    kept = [item for item in items[:first] if item.get("role") in ("system", "developer")]
+    return [*kept, *items[first:]]
+
+
+def _turns(items: Sequence[Item]) -> list[int]:
+    """Where they begin."""
+    return [number for number, item in enumerate(items) if item.get("role") == "user"]
