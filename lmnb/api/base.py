@@ -14,7 +14,7 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from lmnb.api.anthropic.errors import VERSION, error_json, status_of
-from lmnb.api.body import Body, parse
+from lmnb.api.body import Body, read_body
 from lmnb.api.encoding import BodyTooLarge, decoded
 from lmnb.api.services import SETTING, Services
 from lmnb.errors import (
@@ -31,8 +31,6 @@ from lmnb.service.log import Requested
 __all__ = ["ApiHandler", "RouteNotFoundHandler", "endpoint"]
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
-QUICK_BODY_BYTES = 256 * 1024
-"""Longer ones are parsed in a thread: other streams go on."""
 NEEDS = "__lmnb_needs"
 """What a verb is marked with: the permission that it asks for."""
 Verb = Callable[..., Awaitable[None]]
@@ -145,9 +143,7 @@ class ApiHandler(web.RequestHandler):
 
     async def read(self, model: type[BodyT]) -> BodyT:
         """The body, as `model`. Raises InvalidRequest."""
-        if len(self.request.body) > QUICK_BODY_BYTES:
-            return await asyncio.to_thread(parse, self.request.body, model)
-        return parse(self.request.body, model)
+        return await read_body(self.request.body, model)
 
     def reply(self, value: Any, status: int = 200) -> None:
         """Answer with JSON."""
@@ -165,6 +161,8 @@ class ApiHandler(web.RequestHandler):
             self.set_header("x-should-retry", "false")
         if isinstance(error, AuthenticationError):
             self.set_header("WWW-Authenticate", "Bearer")
+        if isinstance(error, MethodNotAllowed):
+            self.set_header("Allow", ", ".join(self.allowed_methods()))
         status = status_of(error) if self.speaks_anthropic else error.status
         self.reply(self.error_body(error), status)
 
@@ -210,7 +208,6 @@ class ApiHandler(web.RequestHandler):
             return self.fail(cause)
         if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             allowed = ", ".join(self.allowed_methods())
-            self.set_header("Allow", allowed)
             return self.fail(
                 MethodNotAllowed(
                     f"{self.request.method} is not allowed on {self.request.path}, only {allowed}."

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core.core_schema import ModelSchema
 
 from lmnb._version import __version__
 from lmnb.api.base import ApiHandler, endpoint
@@ -26,6 +28,35 @@ SECURITY = {
     "key": {"type": "http", "scheme": "bearer"},
     "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
 }
+
+
+BOUNDS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
+
+
+class _Generator(GenerateJsonSchema):
+    """Says what pydantic leaves out: bounds of what is looked at before it is checked (`Integer`),
+    and that null is taken for an absent field."""
+
+    def generate_inner(self, schema: Any) -> Json:
+        described = super().generate_inner(schema)
+        return {BOUNDS.get(keyword, keyword): value for keyword, value in described.items()}
+
+    def model_schema(self, schema: ModelSchema) -> Json:
+        described = super().model_schema(schema)
+        fields = described.get("properties", {})
+        for name in fields.keys() - described.get("required", ()):
+            fields[name] = _or_null(fields[name])
+        return described
+
+
+def _or_null(field: Json) -> Json:
+    """What is said of the field, and not of its values, stays beside them."""
+    about: Json = {word: field[word] for word in ("title", "default") if word in field}
+    values = {word: value for word, value in field.items() if word not in about}
+    null = {"type": "null"}
+    if not values or null in values.get("anyOf", ()):
+        return field
+    return {"anyOf": [values, null], **about}
 
 
 class OpenApiHandler(ApiHandler):
@@ -68,7 +99,9 @@ def _schemas(operations: Iterable[Operation]) -> tuple[dict[Any, Json], Json]:
         if kind is not None
     }
     inputs: Any = [(kind, mode, TypeAdapter(kind)) for kind, mode in used.items()]
-    found, definitions = TypeAdapter.json_schemas(inputs, ref_template=REFERENCE)
+    found, definitions = TypeAdapter.json_schemas(
+        inputs, ref_template=REFERENCE, schema_generator=_Generator
+    )
     return {kind: schema for (kind, _), schema in found.items()}, definitions.get("$defs", {})
 
 

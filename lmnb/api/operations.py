@@ -15,7 +15,9 @@ from lmnb.api.openai.responses.conversations import (
     NewConversation,
     NewItems,
 )
+from lmnb.api.openai.responses.paging import PageQuery
 from lmnb.api.openai.responses.request import ResponseRequest
+from lmnb.api.openai.responses.stored import ResponseQuery
 from lmnb.api.openai.tokenize import DetokenizeRequest, TemplateRequest, TokenizeRequest
 from lmnb.api.operation import Operation
 from lmnb.api.rerank import RerankRequest
@@ -59,9 +61,22 @@ OPERATIONS = (
         ResponseRequest,
         streams=True,
     ),
-    Operation("get", "/v1/responses/{id}", "A kept response", responses.Response),
+    Operation(
+        "get",
+        "/v1/responses/{id}",
+        "A kept response",
+        responses.Response,
+        query=ResponseQuery,
+        streams=True,
+    ),
     Operation("delete", "/v1/responses/{id}", "Forget a response", responses.Deleted),
-    Operation("get", "/v1/responses/{id}/input_items", "What it answered", responses.Items),
+    Operation(
+        "get",
+        "/v1/responses/{id}/input_items",
+        "What it answered",
+        responses.Items,
+        query=PageQuery,
+    ),
     Operation("post", "/v1/responses/{id}/cancel", "Stop it in the background", responses.Response),
     Operation(
         "post",
@@ -89,7 +104,9 @@ OPERATIONS = (
         ConversationUpdate,
     ),
     Operation("delete", "/v1/conversations/{id}", "Forget a conversation", responses.Deleted),
-    Operation("get", "/v1/conversations/{id}/items", "What was said", responses.Items),
+    Operation(
+        "get", "/v1/conversations/{id}/items", "What was said", responses.Items, query=PageQuery
+    ),
     Operation("post", "/v1/conversations/{id}/items", "Add to it", responses.Items, NewItems),
     Operation("get", "/v1/conversations/{id}/items/{item_id}", "One item", dict[str, Any]),
     Operation(

@@ -94,6 +94,14 @@ def test_every_route_is_described_and_every_description_is_a_route() -> None:
     assert described == served
 
 
+def test_bounds_and_nulls_are_in_it() -> None:
+    schemas = describe()["components"]["schemas"]
+    count, null = {"type": "integer", "minimum": 1, "maximum": 128}, {"type": "null"}
+    assert schemas["ChatRequest"]["properties"]["n"]["anyOf"] == [count, null]
+    token = schemas["DetokenizeRequest"]["properties"]["tokens"]["items"]
+    assert token == {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
+
+
 @pytest.mark.parametrize("path", ASKED)
 @pytest.mark.usefixtures("hub")
 async def test_answers_are_as_described(api: Api, path: str) -> None:

@@ -204,7 +204,7 @@ async def test_who_may_not_call_may_not_connect(api: Api) -> None:
 
 async def test_a_plain_get_is_told_what_to_do(api: Api) -> None:
     answer = await api.client.get("/v1/responses")
-    assert answer.status_code == 405
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST, OPTIONS")
     assert "WebSocket" in answer.json()["error"]["message"]
 
 

@@ -183,7 +183,9 @@ def _items(value: Any) -> Any:
     raise PydanticCustomError("input_type", "should be a string or an array of items")
 
 
-Items = Annotated[list[InputItem], BeforeValidator(_items)]
+Items = Annotated[
+    list[InputItem], BeforeValidator(_items, json_schema_input_type=str | list[InputItem])
+]
 
 
 def to_json(item: Any, owner: str, number: int) -> Item:

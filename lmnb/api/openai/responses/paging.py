@@ -11,7 +11,7 @@ from lmnb.api.base import ApiHandler
 from lmnb.api.query import Query, parse_query
 from lmnb.errors import InvalidRequest
 
-__all__ = ["item_list", "page"]
+__all__ = ["PageQuery", "item_list", "page"]
 
 Item = dict[str, Any]
 

@@ -18,7 +18,7 @@ from lmnb.api.query import Query, parse_query
 from lmnb.errors import InvalidRequest, NotFound, ServiceClosed
 from lmnb.service.responses import StoredResponse
 
-__all__ = ["CancelHandler", "InputItemsHandler", "ResponseHandler"]
+__all__ = ["CancelHandler", "InputItemsHandler", "ResponseHandler", "ResponseQuery"]
 
 UNFINISHED = ("queued", "in_progress")
 

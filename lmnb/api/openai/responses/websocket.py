@@ -57,6 +57,10 @@ class ResponsesSocket(ApiHandler, WebSocketHandler):  # type: ignore[misc]  # bo
         only while they read, not while they run a tool."""
         return 0
 
+    def allowed_methods(self) -> list[str]:
+        """GET is no verb here, but the handshake of a WebSocket."""
+        return [verb for verb in super().allowed_methods() if verb != "GET"]
+
     @endpoint
     async def get(self) -> None:  # type: ignore[override]
         if self.request.headers.get("Upgrade", "").lower() != "websocket":
