@@ -90,7 +90,7 @@ class StubServer:
         asyncio.set_event_loop(self.loop)
         routes = [
             ("/health", Health),
-            ("/api/v1/(models|status)", Facts),
+            ("/api/v1/(models|status|server)", Facts),
             ("/api/v1/models/(load|unload|import)", Manage),
             ("/api/v1/models/(resolve|download|estimate)", Hub),
             ("/api/v1/models/(tiny)", OneModel),
@@ -150,6 +150,9 @@ class Facts(Handler):
     def get(self, what: str) -> None:
         if what == "models":
             self.finish({"models": self.stub.models})
+            return
+        if what == "server":
+            self.finish({"running": False})
             return
         loaded = [
             {
