@@ -21,7 +21,7 @@ CONTAINERS = {
 }
 """In JSON's words, where pydantic's are Python's."""
 QUICK_BODY_BYTES = 256 * 1024
-"""Up to this many are read in no time."""
+"""Longer ones are parsed in a thread: other streams go on."""
 
 
 class Body(BaseModel):
@@ -65,7 +65,7 @@ def parse(body: bytes, model: type[BodyT]) -> BodyT:
 
 
 async def read_body(body: bytes, model: type[BodyT]) -> BodyT:
-    """`parse`, off the event loop where it takes a while."""
+    """`parse`, which may take a while."""
     if len(body) > QUICK_BODY_BYTES:
         return await asyncio.to_thread(parse, body, model)
     return parse(body, model)
