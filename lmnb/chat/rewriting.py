@@ -13,6 +13,8 @@ __all__ = ["reword"]
 
 Schema = dict[str, Any]
 
+MAX_INTEGER = 9 * 10**18
+"""About what 64 bits hold. Small models write digits until their tokens run out."""
 MAX_UNIQUE = 5
 """Values of which every arrangement is written down: 326."""
 
@@ -30,9 +32,22 @@ def reword(schema: Schema, resolve: Callable[[Any], Any]) -> None:
             schema[key] = int(schema[key])
     if "$dynamicRef" not in schema and "$dynamicAnchor" in schema:
         schema["$anchor"] = schema.pop("$dynamicAnchor")
+    _integers(schema)
     _unevaluated(schema)
     _property_names(schema, resolve)
     _unique_items(schema, resolve)
+
+
+def _integers(schema: Schema) -> None:
+    """Those without a bound get one."""
+    types = schema.get("type")
+    types = types if isinstance(types, list) else [types]
+    if "integer" not in types or "number" in types or schema.keys() & {"enum", "const"}:
+        return
+    if "exclusiveMinimum" not in schema:
+        schema.setdefault("minimum", -MAX_INTEGER)
+    if "exclusiveMaximum" not in schema:
+        schema.setdefault("maximum", MAX_INTEGER)
 
 
 def _property_names(schema: Schema, resolve: Callable[[Any], Any]) -> None:

@@ -8,7 +8,8 @@ llguidance enforces most of JSON Schema 2020-12 and refuses what it cannot. Arou
 - `oneOf` whose branches exclude one another is the `anyOf` it means;
 - an object that lists its properties gets no others, unless the schema says it may: every document
   is still valid, and a small model comes to an end;
-- no free white space, which small models fill until their tokens run out.
+- no free white space, and no integers beyond 64 bits: small models write either until their tokens
+  run out.
 """
 
 from __future__ import annotations

@@ -260,3 +260,15 @@ def test_a_true_schema_is_any_document_and_the_original_is_not_changed():
     wanted = json.loads(dumped(OBJECT))
     schema.ready(wanted)
     assert wanted == OBJECT
+
+
+@pytest.mark.parametrize("type", ["integer", ["integer", "null"]])
+def test_an_integer_comes_to_an_end(type):
+    texts = documents({"type": type})
+    assert str(2**62) in texts
+    assert str(-(2**62)) in texts
+    assert "1" * 30 not in texts
+    positive = documents({"type": type, "exclusiveMinimum": 0})
+    assert "7" in positive
+    assert "0" not in positive
+    assert "1" * 30 not in positive
