@@ -35,9 +35,7 @@ class Guide:
         self._mask: Future[Allowed] | None = None
         self.state: State = "free" if self._triggers else "held"
         if self._triggers and constraint.opening:
-            self._opening = grammars.vocab.tokenize(
-                constraint.opening, add_special=False, parse_special=True
-            )
+            self._opening = grammars.vocab.tokenize_on(constraint.opening)
             self.state = "opening" if self._opening else "free"
         self._prepare()
 

@@ -23,7 +23,7 @@ class Thinking:
     def __init__(self, limit: ThinkingLimit, vocab: Vocab) -> None:
         self._vocab = vocab
         self._start, self._end = limit.start.encode(), limit.end.encode()
-        self._closing = vocab.tokenize(limit.closing, add_special=False, parse_special=True)
+        self._closing = vocab.tokenize_on(limit.closing)
         self._left = limit.tokens
         self._seen = b""
         self.state: Literal["before", "inside", "closing", "over"]

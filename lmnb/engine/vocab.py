@@ -15,6 +15,8 @@ from lmnb.engine.partition import Mark, Stretch, partition
 from lmnb.errors import InvalidRequest
 
 Tokens = NDArray[np.int32]
+_BEFORE = "\x01"
+"""No token has it together with what follows. SentencePiece's space goes before it."""
 _FILL_IN_MARKS = (lib.llama_vocab_fim_pre, lib.llama_vocab_fim_suf, lib.llama_vocab_fim_mid)
 
 
@@ -66,6 +68,13 @@ class Vocab:
             else:
                 ids += self.tokenize(part, add_special=False, parse_special=False)
         return ids
+
+    def tokenize_on(self, text: str) -> list[int]:
+        """Token ids of `text`, in which control tokens are meant, where it goes on from another."""
+        if lib.llama_vocab_type(self.handle) != lib.LLAMA_VOCAB_TYPE_SPM:
+            return self.tokenize(text, add_special=False, parse_special=True)
+        before = self.tokenize(_BEFORE, add_special=False, parse_special=True)
+        return self.tokenize(_BEFORE + text, add_special=False, parse_special=True)[len(before) :]
 
     def tokenize_pair(self, first: str, second: str) -> list[int]:
         """Two texts as a reranker was trained to see them: each ended, the second set apart."""

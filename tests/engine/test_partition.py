@@ -75,6 +75,11 @@ def test_a_users_literal_gains_no_space(spacing: Vocab) -> None:
     assert shown(spacing, ids) == "<|im_start|> user\nsay<|im_end|>the<|im_end|> \n"
 
 
+@pytest.mark.parametrize("text", ["\n</think>", "<think>", "<|im_end|>", " the", "\n\n"])
+def test_what_goes_on_gains_no_space(vocab: Vocab, text: str) -> None:
+    assert shown(vocab, vocab.tokenize_on(text)) == text
+
+
 @settings(max_examples=60, deadline=None)
 @given(TEXTS)
 def test_it_is_llama_cpps_own_partition(vocab: Vocab, parts: list[str]) -> None:
