@@ -25,7 +25,7 @@ from lmnb.api.rerank import RerankHandler
 __all__ = ["ROUTES", "mount"]
 
 ROUTES: list[tuple[str, type[ApiHandler]]] = [
-    (r"/health/?", HealthHandler),
+    (r"(?:/v1)?/health/?", HealthHandler),
     (r"/metrics/?", MetricsHandler),
     (r"(?:/v1)?/openapi\.json", OpenApiHandler),
     (r"/v1/models/?", ModelsHandler),

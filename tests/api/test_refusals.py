@@ -245,6 +245,7 @@ async def test_without_the_key_nothing_is_told(
     assert error(answer, 401)["code"] == "invalid_api_key"
 
 
-async def test_health_asks_for_no_key(api: Api) -> None:
-    answer = await api.client.get("/health", headers={"Authorization": ""})
+@pytest.mark.parametrize("path", ["/health", "/v1/health"])
+async def test_health_asks_for_no_key(api: Api, path: str) -> None:
+    answer = await api.client.get(path, headers={"Authorization": ""})
     assert answer.json() == {"status": "ok"}
