@@ -243,7 +243,7 @@ class LMNBApp(ExtensionApp):
 
     def current_activity(self) -> Any:
         """Truthy only while something computes: a loaded model alone keeps no server awake."""
-        return self.services.activity.running or None
+        return (self._built and self.services.activity.running) or None
 
     def _stamp(self) -> None:
         """Say that the server is in use, where Jupyter's and JupyterHub's cullers look."""

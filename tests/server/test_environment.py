@@ -85,6 +85,7 @@ async def test_a_notebook_server_goes_on_without_lmnb(
     monkeypatch.setenv(name, WRONG[name])
     server = jp_configurable_serverapp()
     await server.extension_manager.start_all_extensions()
+    assert not server.extension_manager.any_activity()
     said = capfd.readouterr().err
     (line,) = [
         line for line in said.splitlines() if "LMNBApp] This server goes without lmnb" in line
