@@ -100,10 +100,15 @@ def chat_and_stop(panel: Panel) -> None:
     assert panel.answer()
     root.get_by_label("Longest answer").fill("2000")
     expect(root.locator(".jp-lmnb-figures")).to_contain_text("tokens/s")
+    size = panel.page.viewport_size
+    assert size is not None
+    panel.page.set_viewport_size({**size, "height": 400})  # soon there is more than can be shown
     panel.say("Write a very long story about a notebook, in many chapters.")
-    expect(root.locator(".jp-lmnb-from-assistant").last).to_contain_text(re.compile(r"\w+ \w+ \w+"))
+    expect(root.locator(".jp-lmnb-from-assistant").last).to_contain_text(re.compile(r".{200}"))
     panel.button("Stop").click()
     expect(root.locator(".jp-lmnb-from-assistant").last).to_contain_text("stopped")
+    expect(root.get_by_text("stopped")).to_be_in_viewport()
+    panel.page.set_viewport_size(size)
     assert len(panel.answer()) > 5
 
 

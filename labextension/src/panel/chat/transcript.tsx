@@ -12,24 +12,41 @@ export function Transcript(): JSX.Element {
   const { conversation, trans } = usePanel();
   const turns = useObservable(conversation.turns);
   const running = useObservable(conversation.running);
-  const node = useRef<HTMLDivElement>(null);
+  const log = useRef<HTMLDivElement>(null);
+  const content = useRef<HTMLDivElement>(null);
   const follows = useRef(true);
+  const place = useRef({ top: 0, height: 0 });
   useEffect(() => {
-    if (node.current && follows.current) {
-      node.current.scrollTop = node.current.scrollHeight;
+    const { current: node } = log;
+    const { current: inner } = content;
+    if (!node || !inner) {
+      return;
     }
-  }, [turns]);
+    // Markdown is rendered a moment after it has come.
+    const grown = new ResizeObserver(() => {
+      if (follows.current) {
+        node.scrollTop = node.scrollHeight;
+      }
+    });
+    grown.observe(inner);
+    return () => grown.disconnect();
+  }, []);
   const scrolled = (): void => {
-    const {
-      scrollTop = 0,
-      scrollHeight = 0,
-      clientHeight = 0
-    } = node.current ?? {};
-    follows.current = scrollHeight - scrollTop - clientHeight < 20;
+    const { current: node } = log;
+    if (node) {
+      const { scrollTop: top, scrollHeight: height, clientHeight } = node;
+      const before = place.current;
+      place.current = { top, height };
+      if (height - top - clientHeight < 20) {
+        follows.current = true;
+      } else if (top < before.top && height >= before.height) {
+        follows.current = false; // not because there was less to show: somebody went up
+      }
+    }
   };
   return (
     <div
-      ref={node}
+      ref={log}
       className="jp-lmnb-transcript"
       role="log"
       aria-live="polite"
@@ -38,14 +55,18 @@ export function Transcript(): JSX.Element {
       tabIndex={0}
       onScroll={scrolled}
     >
-      {turns.length === 0 && (
-        <p className="jp-lmnb-hint">
-          {trans.__('Ask something. What is said here stays on this machine.')}
-        </p>
-      )}
-      {turns.map((turn, index) => (
-        <Turn key={index} turn={turn} />
-      ))}
+      <div ref={content}>
+        {turns.length === 0 && (
+          <p className="jp-lmnb-hint">
+            {trans.__(
+              'Ask something. What is said here stays on this machine.'
+            )}
+          </p>
+        )}
+        {turns.map((turn, index) => (
+          <Turn key={index} turn={turn} />
+        ))}
+      </div>
     </div>
   );
 }
