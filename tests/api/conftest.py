@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -27,6 +31,7 @@ from lmnb.service.settings import Settings
 from tests.scripted import Script, ScriptedEngine, ScriptedFactory
 
 KEY = "sk-test"
+MCP_SERVER = Path(__file__).parents[1] / "mcp_server.py"
 
 
 @dataclass
@@ -121,3 +126,22 @@ def api(
     yield api
     jp_asyncio_loop.run_until_complete(stop())
     assert api.failures == []
+
+
+@pytest.fixture(scope="session")
+def mcp_port() -> Iterator[int]:
+    """Of a server of tools, over HTTP."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with subprocess.Popen(
+        [sys.executable, str(MCP_SERVER), str(port)], stderr=subprocess.DEVNULL
+    ) as it:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        yield port
+        it.terminate()

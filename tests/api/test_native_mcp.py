@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +16,10 @@ from lmnb.service.mcp import toolbox
 from lmnb.service.mcp.servers import McpMode, McpServers
 from lmnb.service.outbound import Outbound
 from lmnb.service.toolloop import CallRefused
-from tests.api.conftest import Api
+from tests.api.conftest import MCP_SERVER, Api
 from tests.api.test_native_chat import CHAT, chat, prompt, refused, stream
 from tests.scripted import Script
 
-SERVER = Path(__file__).parents[1] / "mcp_server.py"
 HERE = {"type": "ephemeral_mcp", "server_label": "here"}
 
 
@@ -32,33 +28,15 @@ def call(name: str, **arguments: Any) -> Script:
     return Script(texts=["<tool_call>", text, "</tool_call>"])
 
 
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with subprocess.Popen(
-        [sys.executable, str(SERVER), str(port)], stderr=subprocess.DEVNULL
-    ) as it:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                time.sleep(0.05)
-        yield port
-        it.terminate()
-
-
 def switch(api: Api, mode: McpMode, *allowed: str, file: Path | None = None) -> None:
     api.services.mcp = McpServers(mode, Outbound(allowed), files=[file] if file else None)
 
 
 @pytest.fixture
-def here(api: Api, port: int) -> dict[str, Any]:
+def here(api: Api, mcp_port: int) -> dict[str, Any]:
     """The server, as a request brings it along."""
     switch(api, "ephemeral", "127.0.0.1")
-    return {**HERE, "server_url": f"http://127.0.0.1:{port}/mcp"}
+    return {**HERE, "server_url": f"http://127.0.0.1:{mcp_port}/mcp"}
 
 
 async def test_a_tool_is_called_and_its_result_read(api: Api, here: dict[str, Any]) -> None:
@@ -187,7 +165,11 @@ async def test_two_servers_may_have_tools_of_one_name(api: Api, here: dict[str, 
 
 async def test_servers_of_mcp_json_are_plugins(api: Api, tmp_path: Path) -> None:
     file = tmp_path / "mcp.json"
-    run = {"command": sys.executable, "args": [str(SERVER), "stdio"], "env": {"WHO": "the file"}}
+    run = {
+        "command": sys.executable,
+        "args": [str(MCP_SERVER), "stdio"],
+        "env": {"WHO": "the file"},
+    }
     file.write_text(json.dumps({"mcpServers": {"mine": run, "broken": {"command": "/none"}}}))
     switch(api, "configured", file=file)
     api.script(call("greet"), Script())

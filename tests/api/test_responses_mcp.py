@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Api
-from tests.api.test_native_mcp import call, port, switch
+from tests.api.test_native_mcp import call, switch
 from tests.api.test_responses import WEATHER, create, prompt, refuse, stream
 from tests.api.test_responses_sdk import sdk
 from tests.api.test_responses_state import wait_for_status
@@ -17,17 +17,15 @@ from tests.api.test_responses_websocket import connect
 from tests.scripted import Script
 from tests.until import until
 
-__all__ = ["port"]
-
 ADD = call("add", a=2, b=3)
 FIVE = Script(texts=["Five", "."])
 
 
 @pytest.fixture
-def server(api: Api, port: int) -> dict[str, Any]:
+def server(api: Api, mcp_port: int) -> dict[str, Any]:
     """As a request brings it along; its calls need no approval."""
     switch(api, "ephemeral", "127.0.0.1")
-    url = f"http://127.0.0.1:{port}/mcp"
+    url = f"http://127.0.0.1:{mcp_port}/mcp"
     return {"type": "mcp", "server_label": "here", "server_url": url, "require_approval": "never"}
 
 

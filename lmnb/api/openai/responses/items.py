@@ -17,6 +17,7 @@ __all__ = ["InputItem", "ItemReference", "Items", "to_json"]
 
 Item = dict[str, Any]
 Status = Literal["in_progress", "completed", "incomplete"]
+McpStatus = Literal["in_progress", "completed", "incomplete", "calling", "failed"]
 
 
 class _Item(Body):
@@ -108,7 +109,7 @@ class _McpCall(_Item):
 
 
 class McpCallItem(_McpCall):
-    status: Literal["in_progress", "completed", "incomplete", "calling", "failed"] = "completed"  # type: ignore[assignment]  # more than others'
+    status: McpStatus = "completed"  # type: ignore[assignment]  # more than other items'
     output: str | None = None
     error: Any = None
     approval_request_id: str | None = None
@@ -130,10 +131,10 @@ class McpApprovalResponseItem(_Item):
     reason: str | None = None
 
     def body(self) -> Item:
-        said = {"approval_request_id": self.approval_request_id, "approve": self.approve}
-        # OpenAI's schema names the request twice.
-        said["request_id"] = self.approval_request_id
-        return {"type": "mcp_approval_response", **said, "reason": self.reason}
+        # OpenAI's schema demands the request's id under two names.
+        ids = dict.fromkeys(("approval_request_id", "request_id"), self.approval_request_id)
+        said = {"approve": self.approve, "reason": self.reason}
+        return {"type": "mcp_approval_response", **ids, **said}
 
 
 class ItemReference(Body):
