@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["Closed", "exclude", "values"]
+__all__ = ["Closed", "exclude", "names", "properties", "values"]
 
 Schema = Mapping[str, Any]
 Closed = Callable[[Schema], bool]
@@ -41,8 +41,8 @@ def exclude(one: Any, other: Any, closed: Closed) -> bool:
 
 
 def _objects(one: Schema, other: Schema, closed: Closed) -> bool:
-    first, second = _properties(one), _properties(other)
-    needed, wanted = _names(one.get("required")), _names(other.get("required"))
+    first, second = properties(one), properties(other)
+    needed, wanted = names(one.get("required")), names(other.get("required"))
     if any(exclude(first.get(name), second.get(name), closed) for name in needed & wanted):
         return True
     lacks, misses = bool(wanted - first.keys()), bool(needed - second.keys())
@@ -79,7 +79,8 @@ def _some(schema: Schema) -> bool:
     return isinstance(least, int) and least > 0 and "prefixItems" not in schema
 
 
-def _properties(schema: Schema) -> Mapping[str, Any]:
+def properties(schema: Schema) -> Mapping[str, Any]:
+    """Those it lists."""
     listed = schema.get("properties")
     return listed if isinstance(listed, dict) else {}
 
@@ -102,5 +103,6 @@ def values(schema: Schema) -> list[Any] | None:
     return listed if isinstance(listed, list) else None
 
 
-def _names(value: Any) -> set[str]:
+def names(value: Any) -> set[str]:
+    """What a `required` lists."""
     return {name for name in value if isinstance(name, str)} if isinstance(value, list) else set()

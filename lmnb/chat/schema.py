@@ -15,12 +15,11 @@ llguidance enforces most of JSON Schema 2020-12 and refuses what it cannot. Arou
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import combinations
 from typing import Any
 from urllib.parse import unquote
 
 from lmnb.chat import formats
-from lmnb.chat.exclusion import exclude
+from lmnb.chat.alternatives import any_of
 from lmnb.chat.rewriting import reword
 from lmnb.errors import InvalidRequest
 
@@ -104,16 +103,16 @@ class _Schema:
         return done
 
     def _choose(self, schema: Schema, path: tuple[str, ...]) -> None:
-        branches = schema.get("oneOf")
-        if not isinstance(branches, list):
+        if not isinstance(schema.get("oneOf"), list):
             return
-        resolved = [self._resolve(branch) for branch in branches]
-        if not all(exclude(one, other, self._closed) for one, other in combinations(resolved, 2)):
+        branches = any_of(schema, self._resolve, self._closed)
+        if branches is None:
             raise _refused("keyword 'oneOf'", path, " where its branches may overlap: use 'anyOf'")
+        del schema["oneOf"]
         if "anyOf" in schema:
-            schema["allOf"] = [*schema.get("allOf", ()), {"anyOf": schema.pop("oneOf")}]
+            schema["allOf"] = [*schema.get("allOf", ()), {"anyOf": branches}]
         else:
-            schema["anyOf"] = schema.pop("oneOf")
+            schema["anyOf"] = branches
 
     def _points_outside(self, target: Any) -> bool:
         """Where parts have names of their own, llguidance knows."""
@@ -133,7 +132,11 @@ class _Schema:
             schema = self._root
             for step in target.removeprefix("#").split("/")[1:]:
                 step = unquote(step).replace("~1", "/").replace("~0", "~")
-                schema = schema.get(step) if isinstance(schema, dict) else None
+                if isinstance(schema, list):
+                    schema = dict(enumerate(schema))
+                    schema = schema.get(int(step) if step.isdecimal() else -1)
+                else:
+                    schema = schema.get(step) if isinstance(schema, dict) else None
         return schema
 
 

@@ -195,6 +195,33 @@ def test_one_of_branches_that_exclude_one_another(wanted):
     assert dumped({"kind": "cat"}) in documents(wanted)
 
 
+def test_what_stands_around_one_of_tells_its_branches_apart():
+    shapes = [
+        {"properties": {"kind": {"const": "cat"}}, "required": ["lives"]},
+        {"properties": {"kind": {"const": "dog"}}},
+    ]
+    around = {"type": "object", "properties": {"kind": {}, "lives": {}}, "required": ["kind"]}
+    texts = documents({**around, "additionalProperties": False, "oneOf": shapes})
+    assert '{"kind": "dog"}' in texts
+    assert '{"kind": "cat", "lives": 9}' in texts
+    assert '{"kind": "cat"}' not in texts
+
+
+def test_branches_that_require_different_things_are_kept_apart():
+    sizes = [{"required": ["r"]}, {"required": ["w", "h"]}]
+    shape = {"type": "object", "properties": {"r": {}, "w": {}, "h": {}}, "oneOf": sizes}
+    texts = documents({**shape, "additionalProperties": False})
+    assert '{"r": 1}' in texts
+    assert '{"w": 1, "h": 2}' in texts
+    assert not any(text in texts for text in ("{}", '{"w": 1}', '{"r": 1, "w": 1, "h": 2}'))
+
+
+def test_a_reference_into_a_list():
+    texts = documents({"prefixItems": [{"const": 1}, {"$ref": "#/prefixItems/0"}], "items": False})
+    assert "[1, 1]" in texts
+    assert "[1, 2]" not in texts
+
+
 @pytest.mark.parametrize(
     "branches",
     [
