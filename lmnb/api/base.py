@@ -14,7 +14,7 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from lmnb.api.anthropic.errors import VERSION, error_json, status_of
-from lmnb.api.body import Body, read_body
+from lmnb.api.body import Body, made_of, read_body
 from lmnb.api.encoding import BodyTooLarge, decoded
 from lmnb.api.services import SETTING, Services
 from lmnb.errors import (
@@ -35,6 +35,7 @@ NEEDS = "__lmnb_needs"
 """What a verb is marked with: the permission that it asks for."""
 Verb = Callable[..., Awaitable[None]]
 BodyT = TypeVar("BodyT", bound=Body)
+T = TypeVar("T")
 
 
 def new_request_id() -> str:
@@ -144,6 +145,10 @@ class ApiHandler(web.RequestHandler):
     async def read(self, model: type[BodyT]) -> BodyT:
         """The body, as `model`. Raises InvalidRequest."""
         return await read_body(self.request.body, model)
+
+    async def make(self, make: Callable[[], T]) -> T:
+        """What `make` makes of all that was read."""
+        return await made_of(self.request.body, make)
 
     def reply(self, value: Any, status: int = 200) -> None:
         """Answer with JSON."""

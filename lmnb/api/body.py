@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
@@ -11,16 +11,17 @@ from pydantic_core import ErrorDetails, from_json
 
 from lmnb.errors import InvalidRequest
 
-__all__ = ["Body", "Integer", "Number", "parse", "read_body"]
+__all__ = ["Body", "Integer", "Number", "made_of", "parse", "read_body"]
 
 BodyT = TypeVar("BodyT", bound="Body")
+T = TypeVar("T")
 CONTAINERS = {
     "model_type": "should be an object",
     "dict_type": "should be an object",
     "list_type": "should be an array",
 }
 """In JSON's words, where pydantic's are Python's."""
-QUICK_BODY_BYTES = 256 * 1024
+QUICK_BODY_BYTES = 16 * 1024
 """Longer ones are parsed in a thread: other streams go on."""
 
 
@@ -66,9 +67,12 @@ def parse(body: bytes, model: type[BodyT]) -> BodyT:
 
 async def read_body(body: bytes, model: type[BodyT]) -> BodyT:
     """`parse`, which may take a while."""
-    if len(body) > QUICK_BODY_BYTES:
-        return await asyncio.to_thread(parse, body, model)
-    return parse(body, model)
+    return await made_of(body, lambda: parse(body, model))
+
+
+async def made_of(body: bytes, make: Callable[[], T]) -> T:
+    """What `make` gives, which works on all that the body holds: in a thread, if that is long."""
+    return await asyncio.to_thread(make) if len(body) > QUICK_BODY_BYTES else make()
 
 
 def _explain(errors: Sequence[ErrorDetails], data: Any) -> InvalidRequest:

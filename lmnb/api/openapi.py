@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import re
 from collections.abc import Iterable
@@ -64,7 +65,7 @@ class OpenApiHandler(ApiHandler):
 
     @endpoint
     async def get(self) -> None:
-        self.reply(describe())
+        self.reply(await asyncio.to_thread(describe))
 
     head = get
 

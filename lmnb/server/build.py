@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast, get_args
@@ -39,6 +40,9 @@ __all__ = [
     "downloads_at_once",
     "load_options",
 ]
+
+SWITCH_SECONDS = 0.001
+"""How long the event loop waits for a thread that computes in Python; its default is five times as long."""
 
 MOST_DOWNLOADS = 32
 
@@ -125,6 +129,7 @@ def build_services(
     guardrail: Guardrail = "balanced",
     downloads: int = DOWNLOADS,
 ) -> Services:
+    sys.setswitchinterval(SWITCH_SECONDS)
     store = ModelStore(
         default_roots(model_path, read_from=read_from),
         import_dir=own_folder(),

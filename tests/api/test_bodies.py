@@ -1,14 +1,16 @@
-"""Bodies that come compressed."""
+"""Bodies that come compressed, and long ones."""
 
 from __future__ import annotations
 
 import gzip
 import json
+import threading
 import zlib
 
 import pytest
 
 from lmnb.api import base
+from lmnb.api.body import QUICK_BODY_BYTES, made_of
 from tests.api.conftest import Api
 
 PATH = "/v1/chat/completions"
@@ -50,3 +52,9 @@ async def test_a_bomb_is_not_unpacked(api: Api, monkeypatch: pytest.MonkeyPatch)
     data = gzip.compress(b" " * 1_000_000)
     answer = await api.post(PATH, data, headers={"Content-Encoding": "gzip"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "request_too_large")
+
+
+async def test_what_is_long_is_worked_on_beside_the_loop() -> None:
+    here = threading.get_ident()
+    assert await made_of(b"short", threading.get_ident) == here
+    assert await made_of(b"long" * QUICK_BODY_BYTES, threading.get_ident) != here

@@ -28,7 +28,8 @@ class MessagesHandler(AnthropicHandler):
     async def post(self) -> None:
         request = await self.read(MessagesRequest)
         writer = MessageWriter(request)
-        await answer(self, [request.to_generation()], writer, stream=request.stream)
+        generation = await self.make(request.to_generation)
+        await answer(self, [generation], writer, stream=request.stream)
 
 
 class CountTokensHandler(AnthropicHandler):
@@ -38,5 +39,5 @@ class CountTokensHandler(AnthropicHandler):
     async def post(self) -> None:
         request = await self.read(CountRequest)
         generations = self.services.generations
-        count, _ = await generations.count_tokens(request.to_generation())
+        count, _ = await generations.count_tokens(await self.make(request.to_generation))
         self.reply({"input_tokens": count})

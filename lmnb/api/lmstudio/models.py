@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.lmstudio import describe
 
@@ -15,11 +18,13 @@ class ModelsHandler(ApiHandler):
     async def get(self) -> None:
         manager = self.services.manager
         here, loaded = await manager.look(), manager.loaded()
-        self.reply(
-            {
+
+        def described() -> dict[str, Any]:
+            return {
                 "models": [describe.model(record, loaded) for record in here.records],
                 "adapters": [describe.adapter(part) for part in here.adapters],
             }
-        )
+
+        self.reply(await asyncio.to_thread(described))
 
     head = get

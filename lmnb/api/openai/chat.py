@@ -27,7 +27,7 @@ class ChatCompletionsHandler(ApiHandler):
     async def post(self) -> None:
         request = await self.read(ChatRequest)
         writer = ChatWriter(request, self.figures)
-        await answer(self, request.choices(), writer, stream=request.stream)
+        await answer(self, await self.make(request.choices), writer, stream=request.stream)
 
 
 class ChatWriter(ChoicesWriter):

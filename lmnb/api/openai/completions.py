@@ -27,7 +27,7 @@ class CompletionsHandler(ApiHandler):
     async def post(self) -> None:
         request = await self.read(CompletionRequest)
         writer = CompletionWriter(request, self.figures)
-        await answer(self, request.choices(), writer, stream=request.stream)
+        await answer(self, await self.make(request.choices), writer, stream=request.stream)
 
 
 class CompletionWriter(ChoicesWriter):

@@ -14,7 +14,8 @@ class ChatInputTokensHandler(ApiHandler):
     @endpoint
     async def post(self) -> None:
         request = await self.read(ChatRequest)
-        count, context = await self.services.generations.count_tokens(request.choices()[0])
+        choices = await self.make(request.choices)
+        count, context = await self.services.generations.count_tokens(choices[0])
         self.reply(
             {
                 "object": "response.input_tokens",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from lmnb.api.anthropic.models import ModelsPage, model_json
@@ -43,11 +44,8 @@ class ModelHandler(ApiHandler):
 
 async def _entries(handler: ApiHandler) -> list[dict[str, Any]]:
     manager = handler.services.manager
+    entries = await asyncio.to_thread(_described, await manager.list())
     loaded = {model.id: model for model in manager.loaded()}
-    entries = {
-        record.id: _entry(record.id, record, await asyncio.to_thread(_created, record))
-        for record in await manager.list()
-    }
     for id, model in loaded.items():
         entries[id] = {
             **_entry(id, model.record, int(model.loaded_at)),
@@ -55,6 +53,11 @@ async def _entries(handler: ApiHandler) -> list[dict[str, Any]]:
             "state": "loaded",
         }
     return list(entries.values())
+
+
+def _described(records: Sequence[ModelRecord]) -> dict[str, dict[str, Any]]:
+    """By id."""
+    return {record.id: _entry(record.id, record, _created(record)) for record in records}
 
 
 def _created(record: ModelRecord) -> int:

@@ -104,7 +104,8 @@ class TokenizeHandler(ApiHandler):
     async def _conversation(self) -> AsyncIterator[tuple[Engine, list[int]]]:
         request = await self.read(TemplateRequest)
         request.model = request.model or await only_model(self.services.manager)
-        async with self.services.generations.prompt(request.choices()[0]) as (model, prepared):
+        choices = await self.make(request.choices)
+        async with self.services.generations.prompt(choices[0]) as (model, prepared):
             yield model.engine, await prompt_tokens(model.engine, prepared)
 
 
@@ -137,7 +138,8 @@ class ApplyTemplateHandler(ApiHandler):
         request = await self.read(TemplateRequest)
         services = self.services
         request.model = request.model or await only_model(services.manager)
-        async with services.generations.prompt(request.choices()[0]) as (_, prepared):
+        choices = await self.make(request.choices)
+        async with services.generations.prompt(choices[0]) as (_, prepared):
             self.reply({"prompt": "".join(span.text for span in prepared.prompt)})
 
 

@@ -16,6 +16,8 @@ from lmnb.service.responses import ResponseStore
 
 __all__ = ["Context", "Memory", "PreviousResponseNotFound", "find_context"]
 
+A_FEW = 64
+"""Items that take no time worth mentioning."""
 Item = dict[str, Any]
 Memory = Mapping[str, Sequence[Item]]
 """Whole conversations by their last response: what a connection remembers of what is not stored."""
@@ -45,6 +47,8 @@ async def find_context(
     history = await _history(fields, store, memory or {})
     context = Context(history)
     for number, item in enumerate(fields.input):
+        if number % A_FEW == A_FEW - 1:
+            await asyncio.sleep(0)  # others go on
         if isinstance(item, ItemReference):
             context.input.append(await _referenced(item.id, number, context, store))
         else:
