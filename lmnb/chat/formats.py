@@ -1,7 +1,8 @@
 """The formats and patterns of a JSON schema, as far as llguidance does not know them by itself.
 
 Dates and times are those that validators and Python take: no year 0, no 30th of February. Host names
-have no punycode, which would have to be decoded to be judged.
+have no punycode, which would have to be decoded to be judged. All are a part of what the standards
+allow, on which validators agree.
 """
 
 from __future__ import annotations
@@ -24,11 +25,23 @@ _L, _LH = "[A-Za-z0-9]", "[A-Za-z0-9-]"
 _LABEL = f"{_L}(?:{_L}|{_LH}{_L}|{_LH}{{2}}{_L}|{_LH}(?:{_L}{_LH}|-{_L}){_LH}{{0,58}}{_L})?"
 _HEX = "[0-9a-fA-F]"
 
+_POINTER = "(?:/(?:[^~/]|~[01])*)*"
+_U = "(?:[A-Za-z0-9._~!$&'()*+,;=@-]|%[0-9A-Fa-f]{2})"
+"""A character of a URI's path, but for the colon."""
+_PATH = f"(?:/(?:{_U}|:)*)*"
+_REFERENCE = (
+    f"(?:(?:https?:)?//{_LABEL}(?:\\.{_LABEL})*(?::[0-9]{{1,5}})?{_PATH}|/(?:{_U}+{_PATH})?|{_U}+{_PATH})?"
+    f"(?:\\?(?:{_U}|[:/?])*)?(?:#(?:{_U}|[:/?])*)?"
+)
+
 PATTERNS = {
     "date": f"^{_DATE}$",
     "time": f"^{_TIME}$",
     "date-time": f"^{_DATE}T{_TIME}$",
     "hostname": rf"^{_LABEL}(?:\.{_LABEL})*$",
+    "json-pointer": f"^{_POINTER}$",
+    "relative-json-pointer": f"^(?:0|[1-9]{{1,3}})(?:#|{_POINTER})$",
+    "uri-reference": f"^{_REFERENCE}$",
 }
 KNOWN = {**PATTERNS, "uuid": f"^{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}$"}
 """Formats that a pattern says."""
@@ -36,10 +49,14 @@ _LONGEST_HOSTNAME = 253
 
 _ENFORCED = frozenset("duration email ipv4 ipv6 uuid uri".split())
 """By llguidance."""
-_STANDARD = frozenset(
-    "idn-email idn-hostname uri-reference iri iri-reference uri-template json-pointer"
-    " relative-json-pointer regex".split()
-)
+_PLAINER = {
+    "idn-email": "email",
+    "idn-hostname": "hostname",
+    "iri": "uri",
+    "iri-reference": "uri-reference",
+}
+"""Formats of which every text of another is one."""
+_STANDARD = frozenset(("uri-template", "regex"))
 """Formats of JSON Schema that nobody here knows. Any other name is an annotation."""
 
 _CLASS = re.compile(r"(\\.)|\[\^(?=([\]-]?))", re.DOTALL)
@@ -68,7 +85,10 @@ def enforce(schema: dict[str, Any]) -> None:
     if isinstance(names, dict):
         schema["patternProperties"] = {_without_nul(name): one for name, one in names.items()}
     name = schema.get("format")
-    if not isinstance(name, str) or name in _ENFORCED:
+    if not isinstance(name, str):
+        return
+    name = schema["format"] = _PLAINER.get(name, name)
+    if name in _ENFORCED:
         return
     del schema["format"]
     if name in PATTERNS:

@@ -42,7 +42,7 @@ DOG = {"type": "object", "properties": {"kind": {"const": "dog"}}, "required": [
         {"$ref": "file:///etc/passwd"},
         {"$ref": "#/$defs/nowhere"},
         {"$dynamicRef": "#a"},
-        {"type": "string", "format": "iri"},
+        {"type": "string", "format": "regex"},
     ],
 )
 def test_what_cannot_be_enforced_is_refused_with_its_name_and_place(keyword):
@@ -139,6 +139,27 @@ def test_decimals_of_pydantics():
     texts = documents({"type": "string", "pattern": r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$"})
     assert all(text in texts for text in ('"1"', '"-0.50"', '".5"', '"7."'))
     assert not any(text in texts for text in ('""', '"."', '"-"', '"+."', '"1e5"'))
+
+
+@pytest.mark.parametrize(
+    ("name", "fine", "wrong"),
+    [
+        ("json-pointer", ["", "/", "/a~0b/~1", "/ä b"], ["a", "/~", "/~2"]),
+        ("relative-json-pointer", ["0", "1/a", "20#"], ["", "01", "/a", "0##", "-1"]),
+        (
+            "uri-reference",
+            ["", "/a/b?c#d", "a/b:c", "//host/x", "https://a.b:80/%C3%A4?q=1", "#x", "?a"],
+            ["a b", "%zz", "a:b", "\\\\x", "//", "ä"],
+        ),
+        ("iri-reference", ["/a"], ["a b"]),
+        ("idn-email", ["a@b.de"], ["a"]),
+        ("iri", ["https://a.b/c"], ["/a"]),
+    ],
+)
+def test_formats_that_patterns_say(name, fine, wrong):
+    texts = documents({"type": "string", "format": name})
+    assert [text for text in fine if json.dumps(text, ensure_ascii=False) not in texts] == []
+    assert [text for text in wrong if json.dumps(text, ensure_ascii=False) in texts] == []
 
 
 def test_names_of_hosts():
