@@ -84,6 +84,21 @@ async def test_turns_that_are_sent_at_once_are_answered_in_order(api: Api) -> No
             assert said[-1]["type"] == "response.completed"
 
 
+async def test_what_is_too_much_is_no_turns_failure(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "MOST_WAITING", 1)
+    api.script(Script(hold=asyncio.Event()))
+    async with connect(api) as socket:
+        await socket.send(stream_id="first")
+        await asyncio.wait_for(api.engine.submitted.wait(), 5)
+        for _ in range(2):
+            await socket.send(stream_id="second")
+        *_, error = await socket.receive()
+        assert error["error"]["code"] == "queue_full"
+        assert "stream_id" not in error
+
+
 async def test_a_connection_remembers_what_is_not_stored(api: Api) -> None:
     async with connect(api) as socket:
         first = (await socket.turn("My word is copper", store=False))["response"]

@@ -112,13 +112,14 @@ class ResponsesSocket(ApiHandler, WebSocketHandler):  # type: ignore[misc]  # bo
                 failed = await self._respond(request)
         except LmnbError as error:
             failed = True
-            self._fail(error)
+            self._fail(error, self._lane)
         except WebSocketClosedError:
             raise
         except Exception:
             failed = True
             log.exception("A WebSocket turn failed")
-            self._fail(LmnbError("The server failed while it answered. Its log has the details."))
+            failure = LmnbError("The server failed while it answered. Its log has the details.")
+            self._fail(failure, self._lane)
         if failed and self._previous:
             self._memory.pop(self._previous, None)
 
@@ -156,10 +157,10 @@ class ResponsesSocket(ApiHandler, WebSocketHandler):  # type: ignore[misc]  # bo
             data = data[:-1] + b',"stream_id":' + msgspec.json.encode(self._lane) + b"}"
         await self.write_message(data.decode())
 
-    def _fail(self, error: LmnbError) -> None:
+    def _fail(self, error: LmnbError, lane: str | None = None) -> None:
         message = {"type": "error", "sequence_number": 0, **error_fields(error)}
-        if self._lane is not None:
-            message["stream_id"] = self._lane
+        if lane is not None:
+            message["stream_id"] = lane
         with suppress(WebSocketClosedError):
             self.write_message(msgspec.json.encode(message).decode())
 
