@@ -145,7 +145,7 @@ def test_decimals_of_pydantics():
     ("name", "fine", "wrong"),
     [
         ("json-pointer", ["", "/", "/a~0b/~1", "/ä b"], ["a", "/~", "/~2"]),
-        ("relative-json-pointer", ["0", "1/a", "20#"], ["", "01", "/a", "0##", "-1"]),
+        ("relative-json-pointer", ["0", "1/a", "21#"], ["", "01", "/a", "0##", "-1"]),
         (
             "uri-reference",
             ["", "/a/b?c#d", "a/b:c", "//host/x", "https://a.b:80/%C3%A4?q=1", "#x", "?a"],
