@@ -88,7 +88,6 @@ class ReportFields(TokenFields):
 
     return_progress: bool = False
     timings_per_token: bool = False
-
     return_token_ids: bool = False
     return_tokens_as_token_ids: bool = False
     """Log-probabilities name tokens by number (`token_id:17`)."""
