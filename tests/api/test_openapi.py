@@ -29,9 +29,9 @@ from tests.scripted import Script
 
 USER = [{"role": "user", "content": "Hi"}]
 ASKED: dict[str, Any] = {
-    "/v1/chat/completions": {"messages": USER, "logprobs": True, "top_logprobs": 1},
-    "/v1/completions": {"prompt": "Hi", "logprobs": 1, "echo": True},
-    "/v1/responses": {"input": "Hi"},
+    "/v1/chat/completions": {"messages": USER, "logprobs": True, "return_token_ids": True},
+    "/v1/completions": {"prompt": "Hi", "logprobs": 1, "echo": True, "return_token_ids": True},
+    "/v1/responses": {"input": "Hi", "user": "x"},
     "/v1/responses/input_tokens": {"input": "Hi"},
     "/v1/responses/compact": {"input": "Hi"},
     "/v1/conversations": {"metadata": {"a": "b"}},
@@ -59,8 +59,17 @@ CHECKS = [
 
 
 def validate(value: Any, schema: dict[str, Any]) -> None:
-    components = describe()["components"]
-    Draft202012Validator({**schema, "components": components}).validate(value)
+    Draft202012Validator({**schema, "components": closed(describe()["components"])}).validate(value)
+
+
+def closed(schema: Any) -> Any:
+    """The same, but that no object has keys which are not described."""
+    if isinstance(schema, list):
+        return [closed(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    described = {name: closed(value) for name, value in schema.items()}
+    return {"additionalProperties": False, **described} if "properties" in schema else described
 
 
 def answer_schema(path: str, verb: str, status: str = "200") -> dict[str, Any]:

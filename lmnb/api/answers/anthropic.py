@@ -20,11 +20,16 @@ class AnthropicError(TypedDict):
     request_id: str
 
 
+class ThinkingTokens(TypedDict):
+    thinking_tokens: int
+
+
 class AnthropicUsage(TypedDict):
     input_tokens: int
     cache_creation_input_tokens: int
     cache_read_input_tokens: int
     output_tokens: int
+    output_tokens_details: ThinkingTokens
 
 
 class AnthropicMessage(TypedDict):

@@ -73,7 +73,9 @@ class ChatMessage(TypedDict):
     content: str | None
     refusal: str | None
     reasoning_content: NotRequired[str]
+    reasoning: NotRequired[str]
     tool_calls: NotRequired[list[ToolCall]]
+    function_call: NotRequired[CalledFunction]
 
 
 FinishReason = Literal["stop", "length", "tool_calls", "function_call", "content_filter"]
@@ -84,6 +86,7 @@ class ChatChoice(TypedDict):
     message: ChatMessage
     logprobs: ChatLogprobs | None
     finish_reason: FinishReason
+    token_ids: NotRequired[list[int]]
 
 
 class ChatCompletion(TypedDict):
@@ -94,6 +97,7 @@ class ChatCompletion(TypedDict):
     system_fingerprint: str
     service_tier: NotRequired[Literal["default"]]
     choices: list[ChatChoice]
+    prompt_token_ids: NotRequired[list[int]]
     usage: Usage
     timings: Timings
 
@@ -110,6 +114,8 @@ class CompletionChoice(TypedDict):
     index: int
     logprobs: Logprobs | None
     finish_reason: Literal["stop", "length"]
+    token_ids: NotRequired[list[int]]
+    prompt_token_ids: NotRequired[list[int]]
 
 
 class Completion(TypedDict):

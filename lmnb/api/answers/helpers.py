@@ -74,10 +74,15 @@ class Content(TypedDict):
 
 
 class TokenizerInfo(TypedDict):
+    """As vLLM tells of it."""
+
+    tokenizer_class: str
     bos_token: str | None
     eos_token: str | None
+    pad_token: str | None
     chat_template: str | None
     model_max_length: int
+    vocab_size: int
 
 
 class Prompt(TypedDict):

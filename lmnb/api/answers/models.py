@@ -20,6 +20,7 @@ class Model(TypedDict):
     owned_by: str
     context_length: int | None
     state: Literal["loaded", "not-loaded"]
+    display_name: str
 
 
 class ModelList(TypedDict):
