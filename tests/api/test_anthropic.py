@@ -372,6 +372,12 @@ async def test_the_sdk_knows_our_errors(api: Api, sdk: anthropic.AsyncAnthropic)
     assert full.value.response.headers["retry-after"] == "1"
 
 
+async def test_threads_are_refused_so_that_sdks_send_the_whole_conversation(api: Api) -> None:
+    answer = await say(api, thread={"type": "continue", "previous_message_id": "msg_1"})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["details"] == {"error_code": "thread_unsupported_request"}
+
+
 async def test_a_body_that_is_not_even_read_is_refused_in_its_shape(
     api: Api, sdk: anthropic.AsyncAnthropic, monkeypatch: pytest.MonkeyPatch
 ) -> None:

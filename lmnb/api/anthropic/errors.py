@@ -7,10 +7,12 @@ from typing import Any
 
 from lmnb.errors import LmnbError
 
-__all__ = ["VERSION", "error_json", "status_of"]
+__all__ = ["NO_THREADS", "VERSION", "error_json", "status_of"]
 
 VERSION = "anthropic-version"
 """The header that Anthropic's SDKs send with each request."""
+NO_THREADS = "thread_unsupported_request"
+"""The code at which the SDKs send a whole conversation instead of its newest turn."""
 OVERLOADED = 529
 TYPES = {
     400: "invalid_request_error",
@@ -28,11 +30,10 @@ def error_json(error: LmnbError, request_id: str) -> dict[str, Any]:
     kind = TYPES.get(status_of(error))
     if kind is None:
         kind = "api_error" if error.status >= 500 else "invalid_request_error"
-    return {
-        "type": "error",
-        "error": {"type": kind, "message": error.message},
-        "request_id": request_id,
-    }
+    said: dict[str, Any] = {"type": kind, "message": error.message}
+    if error.code == NO_THREADS:
+        said["details"] = {"error_code": NO_THREADS}
+    return {"type": "error", "error": said, "request_id": request_id}
 
 
 def status_of(error: LmnbError) -> int:

@@ -8,10 +8,12 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.anthropic.content import Blocks, InputMessage, conversation
+from lmnb.api.anthropic.errors import NO_THREADS
 from lmnb.api.body import Body, Integer
 from lmnb.api.openai.sampling import INT32, INT64, GenerationFields, token_limit, unsupported
 from lmnb.chat.grammar import ResponseFormat
 from lmnb.chat.tools import AUTO, Tool, ToolChoice
+from lmnb.errors import InvalidRequest
 from lmnb.service.request import GenerationRequest
 
 __all__ = ["CountRequest", "MessagesRequest"]
@@ -133,7 +135,7 @@ class CountRequest(GenerationFields):
     mcp_servers: Absent = None
     container: Absent = None
     compaction: Absent = None
-    thread: Absent = None
+    thread: dict[str, Any] | None = None
     fallbacks: Absent = None
     speed: Literal["standard"] = "standard"
     service_tier: Literal["auto", "standard_only"] = "auto"
@@ -160,6 +162,13 @@ class CountRequest(GenerationFields):
         return self
 
     def to_generation(self) -> GenerationRequest:
+        """Raises InvalidRequest."""
+        if self.thread is not None:
+            raise InvalidRequest(
+                "Conversations are not kept here: send all of it, without 'thread'.",
+                param="thread",
+                code=NO_THREADS,
+            )
         messages = conversation(self.system, self.messages)
         last = messages[-1]
         return GenerationRequest(
