@@ -118,8 +118,9 @@ class ChatTemplate:
                 if refusal is None or error.param is not None:
                     refusal = error
             else:
-                text = _SURROGATES.sub("\ufffd", _cut(text) if continue_final else text)
-                return self._controls.pieces(text)
+                text = _cut(text) if continue_final else text
+                whole = text if text.isascii() else _SURROGATES.sub("\ufffd", text)
+                return self._controls.pieces(whole)
         assert refusal is not None
         raise refusal
 
