@@ -40,7 +40,7 @@ class NotebookHandler(ApiHandler, JupyterHandler):  # type: ignore[misc]  # both
         allowed = self.authorizer.is_authorized(self, self.current_user, action, AUTH_RESOURCE)
         if not await ensure_async(allowed):
             raise PermissionDenied(f"{self.current_user.username} may not {action} lmnb.")
-        return Caller(self.current_user.username)
+        return Caller(self.current_user.display_name)
 
     async def _admit_by_jupyter(self) -> None:
         headers = self.request.headers
