@@ -35,6 +35,12 @@ async def test_what_would_change_the_answer_is_refused_by_name(
     assert answer.json()["error"]["param"] == param
 
 
+async def test_more_completions_than_can_ever_wait_are_no_reason_to_try_again(api: Api) -> None:
+    for fields in ({"prompt": ["Hi"] * 257}, {"prompt": ["Hi"] * 3, "n": 128}):
+        answer = await api.post("/v1/completions", fields)
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, "prompt")
+
+
 async def test_a_choice_among_no_tools_is_none_for_responses_either(api: Api) -> None:
     choice = {"type": "allowed_tools", "mode": "required", "tools": []}
     body = {"input": "Hi", "tools": [{"type": "function", **FUNCTION}], "tool_choice": choice}

@@ -19,10 +19,13 @@ from lmnb.api.openai.sampling import (
     token_limit,
     unsupported,
 )
+from lmnb.engine.options import LoadOptions
 from lmnb.service.request import GenerationRequest
 
 __all__ = ["CompletionRequest"]
 
+MOST = LoadOptions().queue_limit
+"""Completions of one request. More would be refused again and again: they wait all at once."""
 Tokens = Annotated[list[Annotated[int, Field(ge=0, le=INT32)]], Field(min_length=1)]
 OneOrMore = (
     str
@@ -71,6 +74,9 @@ class CompletionRequest(GenerationFields, ReportFields, FormatFields):
             raise PydanticCustomError("best_of", "should be at least 'n'", {"field": ("best_of",)})
         if self.candidates > self.n and self.stream:
             raise unsupported("streaming the best of several", "best_of")
+        if (count := len(self.prompt) * self.candidates) > MOST:
+            what = f"a request for {count} completions (at most {MOST})"
+            raise unsupported(what, "prompt")
         if self.suffix and self.scores_prompt:
             raise unsupported("a suffix with log-probabilities of the prompt", "suffix")
         return self
