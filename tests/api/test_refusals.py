@@ -246,6 +246,17 @@ async def test_without_the_key_nothing_is_told(
 
 
 @pytest.mark.parametrize("path", ["/health", "/v1/health"])
+@pytest.mark.parametrize(
+    ("path", "hint"), [("/chat/completions", "ends in /v1"), ("/v1/v1/messages", "without /v1")]
+)
+async def test_a_base_url_that_is_slightly_wrong_is_put_right(
+    api: Api, path: str, hint: str
+) -> None:
+    answer = error(await api.client.post(path, json={}), 404)
+    assert answer["code"] == "unknown_url"
+    assert hint in answer["message"]
+
+
 async def test_health_asks_for_no_key(api: Api, path: str) -> None:
     answer = await api.client.get(path, headers={"Authorization": ""})
     assert answer.json() == {"status": "ok"}
