@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -61,7 +62,14 @@ class LineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         message = message.removeprefix("argument ")
-        raise UsageMistake(f"{self.prog}: {message} (see `{self.prog} --help`)")
+        near = self._near(message.partition("unrecognized arguments: ")[2])
+        hint = f"did you mean `{near}`?" if near else f"see `{self.prog} --help`"
+        raise UsageMistake(f"{self.prog}: {message} ({hint})")
+
+    def _near(self, unknown: str) -> str:
+        """The flag that the first of these words may have been meant for."""
+        word = unknown.split(maxsplit=1)[0] if unknown.startswith("--") else ""
+        return next(iter(difflib.get_close_matches(word, self._option_string_actions, n=1)), "")
 
 
 def split(line: str, platform: str = sys.platform) -> list[str]:

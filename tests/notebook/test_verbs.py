@@ -85,6 +85,13 @@ def test_two_word_verbs_are_found_and_slips_get_a_hint() -> None:
         find_verb(["server"], VERBS, "%lms")
 
 
+def test_a_flag_that_is_nearly_one_gets_a_hint() -> None:
+    with pytest.raises(InvalidRequest, match=r"did you mean `--context-length`\?"):
+        parse_load("tiny --context 4096")
+    with pytest.raises(InvalidRequest, match="--help"):
+        parse_load("tiny --zzz")
+
+
 def test_sampling_options_keep_their_api_names() -> None:
     line = "-t 0 --max-tokens 5 --seed -1 --top-p 0.9 --stop END --stop FIN"
     assert sampling(cell_parser().parse_line(split(line))) == {
