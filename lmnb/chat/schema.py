@@ -75,6 +75,8 @@ class _Schema:
             for key, value in schema.items()
             if key != "x-guidance" and not _empty(key, value, schema)
         }
+        if path and done.get("not") in ({}, True):
+            return False  # as Zod writes what can never be
         reword(done, self._resolve)
         if refused := sorted(done.keys() & UNSERVED):
             raise _refused(f"keyword '{refused[0]}'", path)
@@ -160,7 +162,7 @@ def _empty(key: str, value: Any, schema: Mapping[str, Any]) -> bool:
         return _NEEDS[key] not in schema
     if key == "if":
         return not schema.keys() & {"then", "else"}
-    if key == "uniqueItems":
+    if key in ("uniqueItems", "not"):
         return value is False
     if key in ("unevaluatedProperties", "unevaluatedItems", "propertyNames"):
         return value is True or value == {}

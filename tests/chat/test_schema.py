@@ -176,6 +176,14 @@ def test_a_word_in_a_value_is_no_keyword():
     assert '{"not":1}' in texts
 
 
+def test_what_can_never_be_is_not_there():
+    properties = {"a": {"type": "integer"}, "b": {"not": {}}, "c": {"anyOf": [{"not": {}}, {}]}}
+    texts = documents({"type": "object", "properties": properties})
+    assert '{"a": 1, "c": 2}' in texts
+    assert '{"a": 1, "b": 2}' not in texts
+    assert "5" in documents({"not": False})
+
+
 def test_an_object_that_lists_its_properties_has_no_others():
     assert '{"a": 1}' in documents(OBJECT)
     assert '{"a": 1, "b": 2}' not in documents(OBJECT)
