@@ -6,31 +6,27 @@ import asyncio
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-import msgspec
 import psutil
 
 from lmnb.engine.options import LoadOptions
 from lmnb.errors import InsufficientMemory, InvalidRequest
-from lmnb.models.fit import Fit
 from lmnb.models.gguf.header import read_header
-from lmnb.models.memory.arithmetic import arithmetic
 from lmnb.models.memory.blueprint import Blueprint, blueprint
 from lmnb.models.memory.fit import PROCESS_BYTES, Guardrail, Load, Rooms
-from lmnb.models.memory.need import Machine, Need
+from lmnb.models.memory.need import Machine
 from lmnb.models.store.store import ModelRecord
-from lmnb.service.guardrail import guardrail_named, refusal
+from lmnb.service.estimate import Estimate, estimate_of
+from lmnb.service.guardrail import guardrail_named
 from lmnb.service.instances import LoadedModel, Target
 from lmnb.service.machine import MachineWatch
 from lmnb.service.shapes import shape_of
 
-__all__ = ["Estimate", "Estimates"]
+__all__ = ["Estimates"]
 
-HOST_SHARE = 3
-"""Evicted conversations are kept in host memory up to this part of what the KV cache takes."""
 KEPT = 256
 GRAIN = 24
 """16 MiB, as a power of two."""
@@ -43,35 +39,6 @@ Key = tuple[Stamp, LoadOptions, Rooms]
 
 class MachineLike(Protocol):
     def look(self) -> Machine: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """Bytes. `options`: with which it would be loaded, what was left open settled for this machine.
-    `reason`: why the guardrail refuses it; empty if it does not."""
-
-    record: ModelRecord
-    options: LoadOptions
-    needs: tuple[Need, ...]
-    fit: Fit
-    guardrail: Guardrail
-    reason: str
-    max_context_length: int
-    automatic_layers: int
-    automatic_context: int
-    layers: int
-    """Of the model, the output counted as one."""
-    host_cache: int
-    """Main memory that evicted conversations may take besides, as they come."""
-    arithmetic: tuple[str, ...]
-
-    @property
-    def total(self) -> int:
-        return sum(need.total for need in self.needs)
-
-    @property
-    def allowed(self) -> bool:
-        return not self.reason
 
 
 class Estimates:
@@ -144,7 +111,7 @@ class Estimates:
             projector=sum(map(_file_size, projectors)),
             adapters=sum(map(_file_size, adapters)),
         )
-        answer = _answer(record, options, load)
+        answer = estimate_of(record, options, load)
         _keep(self._answers, key, answer)
         return answer
 
@@ -169,35 +136,6 @@ class Estimates:
             whole = host.total - host.spare + PROCESS_BYTES
             reserved += max(0, whole - _anonymous(one.engine.pid))
         return reserved >> GRAIN << GRAIN
-
-
-def _answer(record: ModelRecord, options: LoadOptions, load: Load) -> Estimate:
-    layers, context = load.automatic()
-    settled = options
-    if options.gpu == "auto" and load.rooms.machine.gpus:
-        settled = msgspec.structs.replace(settled, gpu=layers)
-    if options.context_length is None and context < load.shape.context:
-        settled = msgspec.structs.replace(settled, context_length=context)
-    if settled != options:
-        load = replace(load, shape=shape_of(record.info, settled))
-    wanted = load.needs()
-    longest = load.longest_context()
-    cache = sum(need.cache for need in wanted)
-    mib = options.host_cache_mib
-    return Estimate(
-        record=record,
-        options=settled,
-        needs=wanted,
-        fit=load.fit(),
-        guardrail=load.rooms.guardrail,
-        reason=refusal(record, load, longest),
-        max_context_length=longest,
-        automatic_layers=layers,
-        automatic_context=context,
-        layers=load.all_layers,
-        host_cache=cache // HOST_SHARE if mib is None else mib << 20,
-        arithmetic=arithmetic(load, wanted),
-    )
 
 
 def _projectors(record: ModelRecord, options: LoadOptions) -> list[Path]:

@@ -15,7 +15,8 @@ from lmnb.models.memory.fit import PROCESS_BYTES
 from lmnb.models.memory.need import Device, Machine
 from lmnb.models.store.store import ModelRecord, ModelStore
 from lmnb.service.database import Database
-from lmnb.service.estimates import Estimate, Estimates
+from lmnb.service.estimate import Estimate
+from lmnb.service.estimates import Estimates
 from lmnb.service.instances import Target
 from lmnb.service.manager import ModelManager
 from lmnb.service.settings import Settings

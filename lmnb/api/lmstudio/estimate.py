@@ -14,7 +14,7 @@ from lmnb.api.services import Services
 from lmnb.errors import PermissionDenied
 from lmnb.models.memory.fit import PROCESS_BYTES
 from lmnb.models.memory.need import Need
-from lmnb.service.estimates import Estimate
+from lmnb.service.estimate import Estimate
 from lmnb.service.shapes import settled_for
 
 __all__ = ["EstimateHandler", "EstimateRequest", "estimated"]
