@@ -39,9 +39,14 @@ class TextFormat(Body):
     def to_json(self) -> dict[str, Any]:
         if self.type != "json_schema":
             return {"type": self.type}
-        described = {} if self.description is None else {"description": self.description}
-        schema = {"schema": self.schema_, "strict": self.strict}
-        return {"type": "json_schema", "name": self.name, **described, **schema}
+        return {
+            "type": "json_schema",
+            "name": self.name,
+            # OpenAI's schema knows no null here, and Open Responses' wants the key.
+            "description": self.description or "",
+            "schema": self.schema_,
+            "strict": self.strict,
+        }
 
 
 class TextOptions(Body):
