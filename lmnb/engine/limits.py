@@ -113,11 +113,12 @@ def check_tokens(request: EngineRequest, vocab: Vocab) -> None:
                 f"'{name}' names {unknown[0]}, which is no token of this model: it has {vocab.size}.",
                 param=name,
             )
-    going_on = any(not vocab.is_end(token) and token not in rules.stop for token in rules.allowed)
-    if rules.allowed and not going_on and (rules.least or request.ignore_eos):
+    barred = {*vocab.suppressed.tolist(), *(rules.stop if rules.least else ())}
+    if rules.least or request.ignore_eos:
+        barred.update(vocab.end_tokens.tolist())
+    if rules.allowed and barred.issuperset(rules.allowed):
         raise InvalidRequest(
-            "'allowed_token_ids' has only tokens that end an answer, which must not end yet.",
-            param="allowed_token_ids",
+            "'allowed_token_ids' has only tokens that must not come.", param="allowed_token_ids"
         )
 
 
