@@ -27,7 +27,7 @@ from lmnb.service.settings import Settings
 if TYPE_CHECKING:
     from lmnb.api.openai.responses.background import Background
     from lmnb.models.store.store import ModelStore
-    from lmnb.service.generation import Generations
+    from lmnb.service.generations import Generations
     from lmnb.service.manager import ModelManager
 
 __all__ = ["SETTING", "Activity", "Services"]

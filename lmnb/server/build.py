@@ -23,7 +23,7 @@ from lmnb.server.jit import JitLoading
 from lmnb.service.database import Database
 from lmnb.service.downloads.downloads import DOWNLOADS
 from lmnb.service.estimates import Estimates
-from lmnb.service.generation import Generations
+from lmnb.service.generations import Generations
 from lmnb.service.guardrail import guardrail_named
 from lmnb.service.images import ImageSource
 from lmnb.service.log import Log

@@ -17,7 +17,8 @@ from lmnb.service.events import (
     TextDelta,
     ToolCallDelta,
 )
-from lmnb.service.generation import Generation, Generations
+from lmnb.service.generation import Generation
+from lmnb.service.generations import Generations
 from lmnb.service.mcp.toolbox import Toolbox
 from lmnb.service.request import GenerationRequest
 

@@ -25,7 +25,7 @@ from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.listener import Listener
 from lmnb.server.second import SecondListener
 from lmnb.service.database import Database
-from lmnb.service.generation import Generations
+from lmnb.service.generations import Generations
 from lmnb.service.manager import ModelManager
 from lmnb.service.settings import Settings
 from tests.scripted import Script, ScriptedEngine, ScriptedFactory

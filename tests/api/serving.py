@@ -15,7 +15,7 @@ from lmnb.server.gate import Gate
 from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.listener import Listener
 from lmnb.service.database import Database
-from lmnb.service.generation import Generations
+from lmnb.service.generations import Generations
 from lmnb.service.manager import ModelManager
 from lmnb.service.settings import Settings
 

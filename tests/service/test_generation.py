@@ -11,7 +11,7 @@ from lmnb.errors import EngineDied, QueueFull
 from lmnb.models.store.store import ModelStore
 from lmnb.service.database import Database
 from lmnb.service.events import Finished, Progress, ReasoningDelta, TextDelta
-from lmnb.service.generation import Generations
+from lmnb.service.generations import Generations
 from lmnb.service.manager import ModelManager
 from lmnb.service.request import GenerationRequest
 from lmnb.service.settings import Settings

@@ -12,7 +12,8 @@ from lmnb.api.sse import EventStream
 from lmnb.api.starting import Starting
 from lmnb.errors import LmnbError
 from lmnb.service.events import GenerationEvent, Progress
-from lmnb.service.generation import Generation, Generations
+from lmnb.service.generation import Generation
+from lmnb.service.generations import Generations
 from lmnb.service.loads import ProgressCallback
 from lmnb.service.request import GenerationRequest
 

@@ -8,7 +8,8 @@ from typing import Any
 from lmnb.api.openai.responses.messages import to_messages
 from lmnb.api.openai.responses.request import ResponseRequest
 from lmnb.errors import ContextLengthExceeded
-from lmnb.service.generation import Generation, Generations
+from lmnb.service.generation import Generation
+from lmnb.service.generations import Generations
 from lmnb.service.loads import ProgressCallback
 from lmnb.service.request import GenerationRequest
 
