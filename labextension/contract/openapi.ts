@@ -992,9 +992,8 @@ export interface components {
             /**
              * Mode
              * @default auto
-             * @enum {string}
              */
-            mode?: "auto" | "required";
+            mode?: ("auto" | "required") | null;
             /** Tools */
             tools: components["schemas"]["NamedFunction"][];
         };
@@ -1055,6 +1054,7 @@ export interface components {
             cache_read_input_tokens: number;
             /** Output Tokens */
             output_tokens: number;
+            output_tokens_details: components["schemas"]["ThinkingTokens"];
         };
         /**
          * Approvals
@@ -1085,44 +1085,44 @@ export interface components {
              * Text
              * @default
              */
-            text?: string;
+            text?: string | null;
             /**
              * Thinking
              * @default
              */
-            thinking?: string;
+            thinking?: string | null;
             /**
              * Id
              * @default
              */
-            id?: string;
+            id?: string | null;
             /**
              * Name
              * @default
              */
-            name?: string;
+            name?: string | null;
             /**
              * Input
              * @default {}
              */
             input?: {
                 [key: string]: unknown;
-            };
+            } | null;
             /**
              * Tool Use Id
              * @default
              */
-            tool_use_id?: string;
+            tool_use_id?: string | null;
             /**
              * Content
              * @default []
              */
-            content?: string | components["schemas"]["Block"][];
+            content?: (string | components["schemas"]["Block"][]) | null;
             /**
              * Is Error
              * @default false
              */
-            is_error?: boolean;
+            is_error?: boolean | null;
             /**
              * Source
              * @default null
@@ -1132,17 +1132,24 @@ export interface components {
              * Title
              * @default
              */
-            title?: string;
+            title?: string | null;
             /**
              * Context
              * @default
              */
-            context?: string;
+            context?: string | null;
             /**
              * Citations
              * @default null
              */
             citations?: unknown;
+        };
+        /** CachedTokens */
+        CachedTokens: {
+            /** Cached Tokens */
+            cached_tokens: number;
+            /** Cache Write Tokens */
+            cache_write_tokens: number;
         };
         /** Call */
         Call: {
@@ -1150,7 +1157,7 @@ export interface components {
              * Id
              * @default
              */
-            id?: string;
+            id?: string | null;
             function: components["schemas"]["FunctionCall"];
         };
         /** CalledFunction */
@@ -1181,6 +1188,8 @@ export interface components {
              * @enum {string}
              */
             finish_reason: "stop" | "length" | "tool_calls" | "function_call" | "content_filter";
+            /** Token Ids */
+            token_ids?: number[];
         };
         /** ChatCompletion */
         ChatCompletion: {
@@ -1204,7 +1213,9 @@ export interface components {
             service_tier?: "default";
             /** Choices */
             choices: components["schemas"]["ChatChoice"][];
-            usage: components["schemas"]["Usage"];
+            /** Prompt Token Ids */
+            prompt_token_ids?: number[];
+            usage: components["schemas"]["lmnb__api__answers__chat__Usage"];
             timings: components["schemas"]["Timings"];
         };
         /** ChatCompletion0 */
@@ -1229,7 +1240,9 @@ export interface components {
             service_tier?: "default";
             /** Choices */
             choices: components["schemas"]["ChatChoice"][];
-            usage: components["schemas"]["Usage"];
+            /** Prompt Token Ids */
+            prompt_token_ids?: number[];
+            usage: components["schemas"]["lmnb__api__answers__chat__Usage"];
             timings: components["schemas"]["Timings"];
             stats: components["schemas"]["Stats0"];
             model_info: components["schemas"]["ModelInfo0"];
@@ -1256,7 +1269,7 @@ export interface components {
              * Content
              * @default []
              */
-            content?: string | components["schemas"]["lmnb__api__openai__chat_request__Part"][];
+            content?: (string | components["schemas"]["lmnb__api__openai__chat_request__Part"][]) | null;
             /**
              * Name
              * @default null
@@ -1266,22 +1279,22 @@ export interface components {
              * Refusal
              * @default
              */
-            refusal?: string;
+            refusal?: string | null;
             /**
              * Reasoning Content
              * @default
              */
-            reasoning_content?: string;
+            reasoning_content?: string | null;
             /**
              * Reasoning
              * @default
              */
-            reasoning?: string;
+            reasoning?: string | null;
             /**
              * Tool Calls
              * @default []
              */
-            tool_calls?: components["schemas"]["Call"][];
+            tool_calls?: components["schemas"]["Call"][] | null;
             /** @default null */
             function_call?: components["schemas"]["FunctionCall"] | null;
             /**
@@ -1308,8 +1321,11 @@ export interface components {
             refusal: string | null;
             /** Reasoning Content */
             reasoning_content?: string;
+            /** Reasoning */
+            reasoning?: string;
             /** Tool Calls */
             tool_calls?: components["schemas"]["ToolCall"][];
+            function_call?: components["schemas"]["CalledFunction"];
         };
         /**
          * ChatRequest
@@ -1329,7 +1345,7 @@ export interface components {
              *       "whitespace_pattern": null
              *     }
              */
-            structured_outputs?: components["schemas"]["StructuredOutputs"];
+            structured_outputs?: components["schemas"]["StructuredOutputs"] | null;
             /**
              * Guided Json
              * @default null
@@ -1378,7 +1394,7 @@ export interface components {
              * Tools
              * @default []
              */
-            tools?: components["schemas"]["lmnb__api__openai__tools__FunctionTool"][];
+            tools?: components["schemas"]["lmnb__api__openai__tools__FunctionTool"][] | null;
             /**
              * Tool Choice
              * @default null
@@ -1388,12 +1404,12 @@ export interface components {
              * Parallel Tool Calls
              * @default true
              */
-            parallel_tool_calls?: boolean;
+            parallel_tool_calls?: boolean | null;
             /**
              * Functions
              * @default []
              */
-            functions?: components["schemas"]["Function"][];
+            functions?: components["schemas"]["Function"][] | null;
             /**
              * Function Call
              * @default null
@@ -1403,17 +1419,17 @@ export interface components {
              * Min Tokens
              * @default 0
              */
-            min_tokens?: number;
+            min_tokens?: number | null;
             /**
              * Stop Token Ids
              * @default []
              */
-            stop_token_ids?: number[];
+            stop_token_ids?: number[] | null;
             /**
              * Include Stop Str In Output
              * @default false
              */
-            include_stop_str_in_output?: boolean;
+            include_stop_str_in_output?: boolean | null;
             /**
              * Allowed Token Ids
              * @default null
@@ -1423,137 +1439,137 @@ export interface components {
              * Skip Special Tokens
              * @default true
              */
-            skip_special_tokens?: boolean;
+            skip_special_tokens?: boolean | null;
             /**
              * T Max Predict Ms
              * @default 0
              */
-            t_max_predict_ms?: number;
+            t_max_predict_ms?: number | null;
             /**
              * Return Progress
              * @default false
              */
-            return_progress?: boolean;
+            return_progress?: boolean | null;
             /**
              * Timings Per Token
              * @default false
              */
-            timings_per_token?: boolean;
+            timings_per_token?: boolean | null;
             /**
              * Return Token Ids
              * @default false
              */
-            return_token_ids?: boolean;
+            return_token_ids?: boolean | null;
             /**
              * Return Tokens As Token Ids
              * @default false
              */
-            return_tokens_as_token_ids?: boolean;
+            return_tokens_as_token_ids?: boolean | null;
             /**
              * Stop
              * @default []
              */
-            stop?: string | string[];
+            stop?: (string | string[]) | null;
             /**
              * Ignore Eos
              * @default false
              */
-            ignore_eos?: boolean;
+            ignore_eos?: boolean | null;
             /**
              * Seed
              * @default -1
              */
-            seed?: number;
+            seed?: number | null;
             /**
              * Temperature
              * @default 0.8
              */
-            temperature?: number;
+            temperature?: number | null;
             /**
              * Dynatemp Range
              * @default 0
              */
-            dynatemp_range?: number;
+            dynatemp_range?: number | null;
             /**
              * Dynatemp Exponent
              * @default 1
              */
-            dynatemp_exponent?: number;
+            dynatemp_exponent?: number | null;
             /**
              * Top K
              * @default 40
              */
-            top_k?: number;
+            top_k?: number | null;
             /**
              * Top P
              * @default 0.95
              */
-            top_p?: number;
+            top_p?: number | null;
             /**
              * Min P
              * @default 0.05
              */
-            min_p?: number;
+            min_p?: number | null;
             /**
              * Typical P
              * @default 1
              */
-            typical_p?: number;
+            typical_p?: number | null;
             /**
              * Top N Sigma
              * @default -1
              */
-            top_n_sigma?: number;
+            top_n_sigma?: number | null;
             /**
              * Xtc Probability
              * @default 0
              */
-            xtc_probability?: number;
+            xtc_probability?: number | null;
             /**
              * Xtc Threshold
              * @default 0.1
              */
-            xtc_threshold?: number;
+            xtc_threshold?: number | null;
             /**
              * Repeat Penalty
              * @default 1
              */
-            repeat_penalty?: number;
+            repeat_penalty?: number | null;
             /**
              * Repeat Last N
              * @default 64
              */
-            repeat_last_n?: number;
+            repeat_last_n?: number | null;
             /**
              * Presence Penalty
              * @default 0
              */
-            presence_penalty?: number;
+            presence_penalty?: number | null;
             /**
              * Frequency Penalty
              * @default 0
              */
-            frequency_penalty?: number;
+            frequency_penalty?: number | null;
             /**
              * Dry Multiplier
              * @default 0
              */
-            dry_multiplier?: number;
+            dry_multiplier?: number | null;
             /**
              * Dry Base
              * @default 1.75
              */
-            dry_base?: number;
+            dry_base?: number | null;
             /**
              * Dry Allowed Length
              * @default 2
              */
-            dry_allowed_length?: number;
+            dry_allowed_length?: number | null;
             /**
              * Dry Penalty Last N
              * @default 64
              */
-            dry_penalty_last_n?: number;
+            dry_penalty_last_n?: number | null;
             /**
              * Dry Sequence Breakers
              * @default [
@@ -1563,38 +1579,37 @@ export interface components {
              *       "*"
              *     ]
              */
-            dry_sequence_breakers?: string[];
+            dry_sequence_breakers?: string[] | null;
             /**
              * Mirostat
              * @default 0
-             * @enum {integer}
              */
-            mirostat?: 0 | 1 | 2;
+            mirostat?: (0 | 1 | 2) | null;
             /**
              * Mirostat Tau
              * @default 5
              */
-            mirostat_tau?: number;
+            mirostat_tau?: number | null;
             /**
              * Mirostat Eta
              * @default 0.1
              */
-            mirostat_eta?: number;
+            mirostat_eta?: number | null;
             /**
              * Adaptive Target
              * @default -1
              */
-            adaptive_target?: number;
+            adaptive_target?: number | null;
             /**
              * Adaptive Decay
              * @default 0.9
              */
-            adaptive_decay?: number;
+            adaptive_decay?: number | null;
             /**
              * Min Keep
              * @default 0
              */
-            min_keep?: number;
+            min_keep?: number | null;
             /**
              * Samplers
              * @default [
@@ -1609,36 +1624,36 @@ export interface components {
              *       "temperature"
              *     ]
              */
-            samplers?: string[] | string;
+            samplers?: (string[] | string) | null;
             /**
              * Logit Bias
              * @default []
              */
-            logit_bias?: {
+            logit_bias?: ({
                 [key: string]: number | false;
             } | [
                 number | string,
                 number | false
-            ][];
+            ][]) | null;
             /** Model */
             model: string;
             /**
              * Stream
              * @default false
              */
-            stream?: boolean;
+            stream?: boolean | null;
             /**
              * @default {
              *       "include_usage": false,
              *       "continuous_usage_stats": false
              *     }
              */
-            stream_options?: components["schemas"]["StreamOptions"];
+            stream_options?: components["schemas"]["StreamOptions"] | null;
             /**
              * N
              * @default 1
              */
-            n?: number;
+            n?: number | null;
             /**
              * Max Tokens
              * @default null
@@ -1660,17 +1675,17 @@ export interface components {
              * Logprobs
              * @default false
              */
-            logprobs?: boolean;
+            logprobs?: boolean | null;
             /**
              * Top Logprobs
              * @default 0
              */
-            top_logprobs?: number;
+            top_logprobs?: number | null;
             /**
              * Modalities
              * @default []
              */
-            modalities?: string[];
+            modalities?: string[] | null;
             /**
              * Audio
              * @default null
@@ -1695,7 +1710,7 @@ export interface components {
              * Thinking Budget Tokens
              * @default -1
              */
-            thinking_budget_tokens?: number;
+            thinking_budget_tokens?: number | null;
             /**
              * Enable Thinking
              * @default null
@@ -1704,22 +1719,20 @@ export interface components {
             /**
              * Reasoning Format
              * @default auto
-             * @enum {string}
              */
-            reasoning_format?: "auto" | "deepseek";
+            reasoning_format?: ("auto" | "deepseek") | null;
             /**
              * Parse Tool Calls
              * @default true
-             * @constant
              */
-            parse_tool_calls?: true;
+            parse_tool_calls?: true | null;
             /**
              * Chat Template Kwargs
              * @default {}
              */
             chat_template_kwargs?: {
                 [key: string]: unknown;
-            };
+            } | null;
             /**
              * Add Generation Prompt
              * @default null
@@ -1734,7 +1747,7 @@ export interface components {
              * Include Reasoning
              * @default true
              */
-            include_reasoning?: boolean;
+            include_reasoning?: boolean | null;
         };
         /** ChatStats */
         ChatStats: {
@@ -1781,9 +1794,8 @@ export interface components {
             /**
              * Status
              * @default completed
-             * @enum {string}
              */
-            status?: "in_progress" | "completed" | "incomplete";
+            status?: ("in_progress" | "completed" | "incomplete") | null;
             /** Encrypted Content */
             encrypted_content: string;
         };
@@ -1804,7 +1816,7 @@ export interface components {
             system_fingerprint: string;
             /** Choices */
             choices: components["schemas"]["CompletionChoice"][];
-            usage: components["schemas"]["Usage"];
+            usage: components["schemas"]["lmnb__api__answers__chat__Usage"];
             timings: components["schemas"]["Timings"];
         };
         /** Completion0 */
@@ -1824,7 +1836,7 @@ export interface components {
             system_fingerprint: string;
             /** Choices */
             choices: components["schemas"]["CompletionChoice"][];
-            usage: components["schemas"]["Usage"];
+            usage: components["schemas"]["lmnb__api__answers__chat__Usage"];
             timings: components["schemas"]["Timings"];
             stats: components["schemas"]["Stats0"];
             model_info: components["schemas"]["ModelInfo0"];
@@ -1842,6 +1854,10 @@ export interface components {
              * @enum {string}
              */
             finish_reason: "stop" | "length";
+            /** Token Ids */
+            token_ids?: number[];
+            /** Prompt Token Ids */
+            prompt_token_ids?: number[];
         };
         /** CompletionDetails */
         CompletionDetails: {
@@ -1870,7 +1886,7 @@ export interface components {
              *       "whitespace_pattern": null
              *     }
              */
-            structured_outputs?: components["schemas"]["StructuredOutputs"];
+            structured_outputs?: components["schemas"]["StructuredOutputs"] | null;
             /**
              * Guided Json
              * @default null
@@ -1919,17 +1935,17 @@ export interface components {
              * Min Tokens
              * @default 0
              */
-            min_tokens?: number;
+            min_tokens?: number | null;
             /**
              * Stop Token Ids
              * @default []
              */
-            stop_token_ids?: number[];
+            stop_token_ids?: number[] | null;
             /**
              * Include Stop Str In Output
              * @default false
              */
-            include_stop_str_in_output?: boolean;
+            include_stop_str_in_output?: boolean | null;
             /**
              * Allowed Token Ids
              * @default null
@@ -1939,137 +1955,137 @@ export interface components {
              * Skip Special Tokens
              * @default true
              */
-            skip_special_tokens?: boolean;
+            skip_special_tokens?: boolean | null;
             /**
              * T Max Predict Ms
              * @default 0
              */
-            t_max_predict_ms?: number;
+            t_max_predict_ms?: number | null;
             /**
              * Return Progress
              * @default false
              */
-            return_progress?: boolean;
+            return_progress?: boolean | null;
             /**
              * Timings Per Token
              * @default false
              */
-            timings_per_token?: boolean;
+            timings_per_token?: boolean | null;
             /**
              * Return Token Ids
              * @default false
              */
-            return_token_ids?: boolean;
+            return_token_ids?: boolean | null;
             /**
              * Return Tokens As Token Ids
              * @default false
              */
-            return_tokens_as_token_ids?: boolean;
+            return_tokens_as_token_ids?: boolean | null;
             /**
              * Stop
              * @default []
              */
-            stop?: string | string[];
+            stop?: (string | string[]) | null;
             /**
              * Ignore Eos
              * @default false
              */
-            ignore_eos?: boolean;
+            ignore_eos?: boolean | null;
             /**
              * Seed
              * @default -1
              */
-            seed?: number;
+            seed?: number | null;
             /**
              * Temperature
              * @default 0.8
              */
-            temperature?: number;
+            temperature?: number | null;
             /**
              * Dynatemp Range
              * @default 0
              */
-            dynatemp_range?: number;
+            dynatemp_range?: number | null;
             /**
              * Dynatemp Exponent
              * @default 1
              */
-            dynatemp_exponent?: number;
+            dynatemp_exponent?: number | null;
             /**
              * Top K
              * @default 40
              */
-            top_k?: number;
+            top_k?: number | null;
             /**
              * Top P
              * @default 0.95
              */
-            top_p?: number;
+            top_p?: number | null;
             /**
              * Min P
              * @default 0.05
              */
-            min_p?: number;
+            min_p?: number | null;
             /**
              * Typical P
              * @default 1
              */
-            typical_p?: number;
+            typical_p?: number | null;
             /**
              * Top N Sigma
              * @default -1
              */
-            top_n_sigma?: number;
+            top_n_sigma?: number | null;
             /**
              * Xtc Probability
              * @default 0
              */
-            xtc_probability?: number;
+            xtc_probability?: number | null;
             /**
              * Xtc Threshold
              * @default 0.1
              */
-            xtc_threshold?: number;
+            xtc_threshold?: number | null;
             /**
              * Repeat Penalty
              * @default 1
              */
-            repeat_penalty?: number;
+            repeat_penalty?: number | null;
             /**
              * Repeat Last N
              * @default 64
              */
-            repeat_last_n?: number;
+            repeat_last_n?: number | null;
             /**
              * Presence Penalty
              * @default 0
              */
-            presence_penalty?: number;
+            presence_penalty?: number | null;
             /**
              * Frequency Penalty
              * @default 0
              */
-            frequency_penalty?: number;
+            frequency_penalty?: number | null;
             /**
              * Dry Multiplier
              * @default 0
              */
-            dry_multiplier?: number;
+            dry_multiplier?: number | null;
             /**
              * Dry Base
              * @default 1.75
              */
-            dry_base?: number;
+            dry_base?: number | null;
             /**
              * Dry Allowed Length
              * @default 2
              */
-            dry_allowed_length?: number;
+            dry_allowed_length?: number | null;
             /**
              * Dry Penalty Last N
              * @default 64
              */
-            dry_penalty_last_n?: number;
+            dry_penalty_last_n?: number | null;
             /**
              * Dry Sequence Breakers
              * @default [
@@ -2079,38 +2095,37 @@ export interface components {
              *       "*"
              *     ]
              */
-            dry_sequence_breakers?: string[];
+            dry_sequence_breakers?: string[] | null;
             /**
              * Mirostat
              * @default 0
-             * @enum {integer}
              */
-            mirostat?: 0 | 1 | 2;
+            mirostat?: (0 | 1 | 2) | null;
             /**
              * Mirostat Tau
              * @default 5
              */
-            mirostat_tau?: number;
+            mirostat_tau?: number | null;
             /**
              * Mirostat Eta
              * @default 0.1
              */
-            mirostat_eta?: number;
+            mirostat_eta?: number | null;
             /**
              * Adaptive Target
              * @default -1
              */
-            adaptive_target?: number;
+            adaptive_target?: number | null;
             /**
              * Adaptive Decay
              * @default 0.9
              */
-            adaptive_decay?: number;
+            adaptive_decay?: number | null;
             /**
              * Min Keep
              * @default 0
              */
-            min_keep?: number;
+            min_keep?: number | null;
             /**
              * Samplers
              * @default [
@@ -2125,41 +2140,41 @@ export interface components {
              *       "temperature"
              *     ]
              */
-            samplers?: string[] | string;
+            samplers?: (string[] | string) | null;
             /**
              * Logit Bias
              * @default []
              */
-            logit_bias?: {
+            logit_bias?: ({
                 [key: string]: number | false;
             } | [
                 number | string,
                 number | false
-            ][];
+            ][]) | null;
             /** Model */
             model: string;
             /**
              * Stream
              * @default false
              */
-            stream?: boolean;
+            stream?: boolean | null;
             /**
              * @default {
              *       "include_usage": false,
              *       "continuous_usage_stats": false
              *     }
              */
-            stream_options?: components["schemas"]["StreamOptions"];
+            stream_options?: components["schemas"]["StreamOptions"] | null;
             /**
              * N
              * @default 1
              */
-            n?: number;
+            n?: number | null;
             /**
              * Max Tokens
              * @default 16
              */
-            max_tokens?: number;
+            max_tokens?: number | null;
             /**
              * Ttl
              * @default null
@@ -2171,7 +2186,7 @@ export interface components {
              * Echo
              * @default false
              */
-            echo?: boolean;
+            echo?: boolean | null;
             /**
              * Logprobs
              * @default null
@@ -2186,7 +2201,12 @@ export interface components {
              * Suffix
              * @default
              */
-            suffix?: string;
+            suffix?: string | null;
+            /**
+             * Add Special Tokens
+             * @default true
+             */
+            add_special_tokens?: true | null;
         };
         /** Content */
         Content: {
@@ -2201,7 +2221,7 @@ export interface components {
              * Edits
              * @default []
              */
-            edits?: components["schemas"]["Edit"][];
+            edits?: components["schemas"]["Edit"][] | null;
         };
         /** Conversation */
         Conversation: {
@@ -2236,107 +2256,107 @@ export interface components {
              * Stop
              * @default []
              */
-            stop?: string | string[];
+            stop?: (string | string[]) | null;
             /**
              * Ignore Eos
              * @default false
              */
-            ignore_eos?: boolean;
+            ignore_eos?: boolean | null;
             /**
              * Seed
              * @default -1
              */
-            seed?: number;
+            seed?: number | null;
             /**
              * Temperature
              * @default 0.8
              */
-            temperature?: number;
+            temperature?: number | null;
             /**
              * Dynatemp Range
              * @default 0
              */
-            dynatemp_range?: number;
+            dynatemp_range?: number | null;
             /**
              * Dynatemp Exponent
              * @default 1
              */
-            dynatemp_exponent?: number;
+            dynatemp_exponent?: number | null;
             /**
              * Top K
              * @default 40
              */
-            top_k?: number;
+            top_k?: number | null;
             /**
              * Top P
              * @default 0.95
              */
-            top_p?: number;
+            top_p?: number | null;
             /**
              * Min P
              * @default 0.05
              */
-            min_p?: number;
+            min_p?: number | null;
             /**
              * Typical P
              * @default 1
              */
-            typical_p?: number;
+            typical_p?: number | null;
             /**
              * Top N Sigma
              * @default -1
              */
-            top_n_sigma?: number;
+            top_n_sigma?: number | null;
             /**
              * Xtc Probability
              * @default 0
              */
-            xtc_probability?: number;
+            xtc_probability?: number | null;
             /**
              * Xtc Threshold
              * @default 0.1
              */
-            xtc_threshold?: number;
+            xtc_threshold?: number | null;
             /**
              * Repeat Penalty
              * @default 1
              */
-            repeat_penalty?: number;
+            repeat_penalty?: number | null;
             /**
              * Repeat Last N
              * @default 64
              */
-            repeat_last_n?: number;
+            repeat_last_n?: number | null;
             /**
              * Presence Penalty
              * @default 0
              */
-            presence_penalty?: number;
+            presence_penalty?: number | null;
             /**
              * Frequency Penalty
              * @default 0
              */
-            frequency_penalty?: number;
+            frequency_penalty?: number | null;
             /**
              * Dry Multiplier
              * @default 0
              */
-            dry_multiplier?: number;
+            dry_multiplier?: number | null;
             /**
              * Dry Base
              * @default 1.75
              */
-            dry_base?: number;
+            dry_base?: number | null;
             /**
              * Dry Allowed Length
              * @default 2
              */
-            dry_allowed_length?: number;
+            dry_allowed_length?: number | null;
             /**
              * Dry Penalty Last N
              * @default 64
              */
-            dry_penalty_last_n?: number;
+            dry_penalty_last_n?: number | null;
             /**
              * Dry Sequence Breakers
              * @default [
@@ -2346,38 +2366,37 @@ export interface components {
              *       "*"
              *     ]
              */
-            dry_sequence_breakers?: string[];
+            dry_sequence_breakers?: string[] | null;
             /**
              * Mirostat
              * @default 0
-             * @enum {integer}
              */
-            mirostat?: 0 | 1 | 2;
+            mirostat?: (0 | 1 | 2) | null;
             /**
              * Mirostat Tau
              * @default 5
              */
-            mirostat_tau?: number;
+            mirostat_tau?: number | null;
             /**
              * Mirostat Eta
              * @default 0.1
              */
-            mirostat_eta?: number;
+            mirostat_eta?: number | null;
             /**
              * Adaptive Target
              * @default -1
              */
-            adaptive_target?: number;
+            adaptive_target?: number | null;
             /**
              * Adaptive Decay
              * @default 0.9
              */
-            adaptive_decay?: number;
+            adaptive_decay?: number | null;
             /**
              * Min Keep
              * @default 0
              */
-            min_keep?: number;
+            min_keep?: number | null;
             /**
              * Samplers
              * @default [
@@ -2392,37 +2411,36 @@ export interface components {
              *       "temperature"
              *     ]
              */
-            samplers?: string[] | string;
+            samplers?: (string[] | string) | null;
             /**
              * Logit Bias
              * @default []
              */
-            logit_bias?: {
+            logit_bias?: ({
                 [key: string]: number | false;
             } | [
                 number | string,
                 number | false
-            ][];
+            ][]) | null;
             /** Model */
             model: string;
             /**
              * Stream
              * @default false
              */
-            stream?: boolean;
+            stream?: boolean | null;
             /**
              * @default {
              *       "include_usage": false,
              *       "continuous_usage_stats": false
              *     }
              */
-            stream_options?: components["schemas"]["StreamOptions"];
+            stream_options?: components["schemas"]["StreamOptions"] | null;
             /**
              * N
              * @default 1
-             * @constant
              */
-            n?: 1;
+            n?: 1 | null;
             /**
              * Max Tokens
              * @default null
@@ -2439,7 +2457,7 @@ export interface components {
              * System
              * @default []
              */
-            system?: string | components["schemas"]["Block"][];
+            system?: (string | components["schemas"]["Block"][]) | null;
             /** @default null */
             thinking?: components["schemas"]["Thinking"] | null;
             /**
@@ -2449,14 +2467,14 @@ export interface components {
              *       "task_budget": null
              *     }
              */
-            output_config?: components["schemas"]["OutputConfig"];
+            output_config?: components["schemas"]["OutputConfig"] | null;
             /** @default null */
             output_format?: components["schemas"]["OutputFormat"] | null;
             /**
              * Tools
              * @default []
              */
-            tools?: components["schemas"]["ToolSpec"][];
+            tools?: components["schemas"]["ToolSpec"][] | null;
             /** @default null */
             tool_choice?: components["schemas"]["lmnb__api__anthropic__request__Choice"] | null;
             /**
@@ -2465,13 +2483,13 @@ export interface components {
              */
             chat_template_kwargs?: {
                 [key: string]: unknown;
-            };
+            } | null;
             /**
              * @default {
              *       "edits": []
              *     }
              */
-            context_management?: components["schemas"]["ContextManagement"];
+            context_management?: components["schemas"]["ContextManagement"] | null;
             /**
              * Mcp Servers
              * @default null
@@ -2491,7 +2509,9 @@ export interface components {
              * Thread
              * @default null
              */
-            thread?: unknown;
+            thread?: {
+                [key: string]: unknown;
+            } | null;
             /**
              * Fallbacks
              * @default null
@@ -2500,15 +2520,13 @@ export interface components {
             /**
              * Speed
              * @default standard
-             * @constant
              */
-            speed?: "standard";
+            speed?: "standard" | null;
             /**
              * Service Tier
              * @default auto
-             * @enum {string}
              */
-            service_tier?: "auto" | "standard_only";
+            service_tier?: ("auto" | "standard_only") | null;
         };
         /** CreatedKey */
         CreatedKey: {
@@ -2535,7 +2553,7 @@ export interface components {
              * Force
              * @default false
              */
-            force?: boolean;
+            force?: boolean | null;
         };
         /** Deleted */
         Deleted: {
@@ -2598,7 +2616,7 @@ export interface components {
              * Model
              * @default
              */
-            model?: string;
+            model?: string | null;
             /** Tokens */
             tokens: number[];
         };
@@ -2773,14 +2791,18 @@ export interface components {
             /**
              * Encoding Format
              * @default float
-             * @enum {string}
              */
-            encoding_format?: "float" | "base64";
+            encoding_format?: ("float" | "base64") | null;
             /**
              * Dimensions
              * @default null
              */
             dimensions?: number | null;
+            /**
+             * Add Special Tokens
+             * @default true
+             */
+            add_special_tokens?: true | null;
         };
         /** EphemeralMcp */
         EphemeralMcp: {
@@ -2804,7 +2826,7 @@ export interface components {
              */
             headers?: {
                 [key: string]: string;
-            };
+            } | null;
         };
         /** EphemeralProvider */
         EphemeralProvider: {
@@ -2873,7 +2895,7 @@ export interface components {
              * Tool Names
              * @default []
              */
-            tool_names?: string[];
+            tool_names?: string[] | null;
             /**
              * Read Only
              * @default null
@@ -2888,7 +2910,7 @@ export interface components {
              * Description
              * @default
              */
-            description?: string;
+            description?: string | null;
             /**
              * Parameters
              * @default null
@@ -2900,7 +2922,7 @@ export interface components {
              * Strict
              * @default false
              */
-            strict?: boolean;
+            strict?: boolean | null;
         };
         /** FunctionCall */
         FunctionCall: {
@@ -2910,9 +2932,9 @@ export interface components {
              * Arguments
              * @default {}
              */
-            arguments?: string | {
+            arguments?: (string | {
                 [key: string]: unknown;
-            };
+            }) | null;
         };
         /** FunctionCallItem */
         FunctionCallItem: {
@@ -2924,9 +2946,8 @@ export interface components {
             /**
              * Status
              * @default completed
-             * @enum {string}
              */
-            status?: "in_progress" | "completed" | "incomplete";
+            status?: ("in_progress" | "completed" | "incomplete") | null;
             /** Call Id */
             call_id: string;
             /** Name */
@@ -2944,9 +2965,8 @@ export interface components {
             /**
              * Status
              * @default completed
-             * @enum {string}
              */
-            status?: "in_progress" | "completed" | "incomplete";
+            status?: ("in_progress" | "completed" | "incomplete") | null;
             /** Call Id */
             call_id: string;
             /** Output */
@@ -3184,9 +3204,8 @@ export interface components {
             /**
              * Mode
              * @default symlink
-             * @enum {string}
              */
-            mode?: "copy" | "hard_link" | "symlink" | "move";
+            mode?: ("copy" | "hard_link" | "symlink" | "move") | null;
             /**
              * Name
              * @default null
@@ -3196,7 +3215,7 @@ export interface components {
              * Dry Run
              * @default false
              */
-            dry_run?: boolean;
+            dry_run?: boolean | null;
         };
         /**
          * InputMessage
@@ -3284,17 +3303,17 @@ export interface components {
              * Name
              * @default
              */
-            name?: string;
+            name?: string | null;
             /**
              * Description
              * @default
              */
-            description?: string;
+            description?: string | null;
             /**
              * Strict
              * @default false
              */
-            strict?: boolean;
+            strict?: boolean | null;
         };
         /** Key */
         Key: {
@@ -3349,7 +3368,7 @@ export interface components {
              * New Instance
              * @default false
              */
-            new_instance?: boolean;
+            new_instance?: boolean | null;
             /**
              * Ttl
              * @default null
@@ -3364,17 +3383,17 @@ export interface components {
              * Estimate Only
              * @default false
              */
-            estimate_only?: boolean;
+            estimate_only?: boolean | null;
             /**
              * Echo Load Config
              * @default false
              */
-            echo_load_config?: boolean;
+            echo_load_config?: boolean | null;
             /**
              * Stream
              * @default false
              */
-            stream?: boolean;
+            stream?: boolean | null;
         } & {
             [key: string]: unknown;
         };
@@ -3478,9 +3497,8 @@ export interface components {
             /**
              * Status
              * @default completed
-             * @enum {string}
              */
-            status?: "in_progress" | "completed" | "incomplete";
+            status?: ("in_progress" | "completed" | "incomplete") | null;
             /** Server Label */
             server_label: string;
             /** Name */
@@ -3498,9 +3516,8 @@ export interface components {
             /**
              * Status
              * @default completed
-             * @enum {string}
              */
-            status?: "in_progress" | "completed" | "incomplete";
+            status?: ("in_progress" | "completed" | "incomplete") | null;
             /** Approval Request Id */
             approval_request_id: string;
             /** Approve */
@@ -3521,9 +3538,8 @@ export interface components {
             /**
              * Status
              * @default completed
-             * @enum {string}
              */
-            status?: "in_progress" | "completed" | "incomplete" | "calling" | "failed";
+            status?: ("in_progress" | "completed" | "incomplete" | "calling" | "failed") | null;
             /** Server Label */
             server_label: string;
             /** Name */
@@ -3559,9 +3575,8 @@ export interface components {
             /**
              * Status
              * @default completed
-             * @enum {string}
              */
-            status?: "in_progress" | "completed" | "incomplete";
+            status?: ("in_progress" | "completed" | "incomplete") | null;
             /** Server Label */
             server_label: string;
             /**
@@ -3570,7 +3585,7 @@ export interface components {
              */
             tools?: {
                 [key: string]: unknown;
-            }[];
+            }[] | null;
             /**
              * Error
              * @default null
@@ -3597,19 +3612,19 @@ export interface components {
              */
             server_description?: string | null;
             /** @default null */
-            allowed_tools?: string[] | components["schemas"]["Filter"];
+            allowed_tools?: (string[] | components["schemas"]["Filter"]) | null;
             /**
              * Require Approval
              * @default always
              */
-            require_approval?: ("always" | "never") | components["schemas"]["Approvals"];
+            require_approval?: (("always" | "never") | components["schemas"]["Approvals"]) | null;
             /**
              * Headers
              * @default {}
              */
             headers?: {
                 [key: string]: string;
-            };
+            } | null;
             /**
              * Authorization
              * @default null
@@ -3626,9 +3641,8 @@ export interface components {
             /**
              * Status
              * @default completed
-             * @enum {string}
              */
-            status?: "in_progress" | "completed" | "incomplete";
+            status?: ("in_progress" | "completed" | "incomplete") | null;
             /**
              * Role
              * @enum {string}
@@ -3661,107 +3675,107 @@ export interface components {
              * Stop
              * @default []
              */
-            stop?: string | string[];
+            stop?: (string | string[]) | null;
             /**
              * Ignore Eos
              * @default false
              */
-            ignore_eos?: boolean;
+            ignore_eos?: boolean | null;
             /**
              * Seed
              * @default -1
              */
-            seed?: number;
+            seed?: number | null;
             /**
              * Temperature
              * @default 0.8
              */
-            temperature?: number;
+            temperature?: number | null;
             /**
              * Dynatemp Range
              * @default 0
              */
-            dynatemp_range?: number;
+            dynatemp_range?: number | null;
             /**
              * Dynatemp Exponent
              * @default 1
              */
-            dynatemp_exponent?: number;
+            dynatemp_exponent?: number | null;
             /**
              * Top K
              * @default 40
              */
-            top_k?: number;
+            top_k?: number | null;
             /**
              * Top P
              * @default 0.95
              */
-            top_p?: number;
+            top_p?: number | null;
             /**
              * Min P
              * @default 0.05
              */
-            min_p?: number;
+            min_p?: number | null;
             /**
              * Typical P
              * @default 1
              */
-            typical_p?: number;
+            typical_p?: number | null;
             /**
              * Top N Sigma
              * @default -1
              */
-            top_n_sigma?: number;
+            top_n_sigma?: number | null;
             /**
              * Xtc Probability
              * @default 0
              */
-            xtc_probability?: number;
+            xtc_probability?: number | null;
             /**
              * Xtc Threshold
              * @default 0.1
              */
-            xtc_threshold?: number;
+            xtc_threshold?: number | null;
             /**
              * Repeat Penalty
              * @default 1
              */
-            repeat_penalty?: number;
+            repeat_penalty?: number | null;
             /**
              * Repeat Last N
              * @default 64
              */
-            repeat_last_n?: number;
+            repeat_last_n?: number | null;
             /**
              * Presence Penalty
              * @default 0
              */
-            presence_penalty?: number;
+            presence_penalty?: number | null;
             /**
              * Frequency Penalty
              * @default 0
              */
-            frequency_penalty?: number;
+            frequency_penalty?: number | null;
             /**
              * Dry Multiplier
              * @default 0
              */
-            dry_multiplier?: number;
+            dry_multiplier?: number | null;
             /**
              * Dry Base
              * @default 1.75
              */
-            dry_base?: number;
+            dry_base?: number | null;
             /**
              * Dry Allowed Length
              * @default 2
              */
-            dry_allowed_length?: number;
+            dry_allowed_length?: number | null;
             /**
              * Dry Penalty Last N
              * @default 64
              */
-            dry_penalty_last_n?: number;
+            dry_penalty_last_n?: number | null;
             /**
              * Dry Sequence Breakers
              * @default [
@@ -3771,38 +3785,37 @@ export interface components {
              *       "*"
              *     ]
              */
-            dry_sequence_breakers?: string[];
+            dry_sequence_breakers?: string[] | null;
             /**
              * Mirostat
              * @default 0
-             * @enum {integer}
              */
-            mirostat?: 0 | 1 | 2;
+            mirostat?: (0 | 1 | 2) | null;
             /**
              * Mirostat Tau
              * @default 5
              */
-            mirostat_tau?: number;
+            mirostat_tau?: number | null;
             /**
              * Mirostat Eta
              * @default 0.1
              */
-            mirostat_eta?: number;
+            mirostat_eta?: number | null;
             /**
              * Adaptive Target
              * @default -1
              */
-            adaptive_target?: number;
+            adaptive_target?: number | null;
             /**
              * Adaptive Decay
              * @default 0.9
              */
-            adaptive_decay?: number;
+            adaptive_decay?: number | null;
             /**
              * Min Keep
              * @default 0
              */
-            min_keep?: number;
+            min_keep?: number | null;
             /**
              * Samplers
              * @default [
@@ -3817,37 +3830,36 @@ export interface components {
              *       "temperature"
              *     ]
              */
-            samplers?: string[] | string;
+            samplers?: (string[] | string) | null;
             /**
              * Logit Bias
              * @default []
              */
-            logit_bias?: {
+            logit_bias?: ({
                 [key: string]: number | false;
             } | [
                 number | string,
                 number | false
-            ][];
+            ][]) | null;
             /** Model */
             model: string;
             /**
              * Stream
              * @default false
              */
-            stream?: boolean;
+            stream?: boolean | null;
             /**
              * @default {
              *       "include_usage": false,
              *       "continuous_usage_stats": false
              *     }
              */
-            stream_options?: components["schemas"]["StreamOptions"];
+            stream_options?: components["schemas"]["StreamOptions"] | null;
             /**
              * N
              * @default 1
-             * @constant
              */
-            n?: 1;
+            n?: 1 | null;
             /** Max Tokens */
             max_tokens: number;
             /**
@@ -3861,7 +3873,7 @@ export interface components {
              * System
              * @default []
              */
-            system?: string | components["schemas"]["Block"][];
+            system?: (string | components["schemas"]["Block"][]) | null;
             /** @default null */
             thinking?: components["schemas"]["Thinking"] | null;
             /**
@@ -3871,14 +3883,14 @@ export interface components {
              *       "task_budget": null
              *     }
              */
-            output_config?: components["schemas"]["OutputConfig"];
+            output_config?: components["schemas"]["OutputConfig"] | null;
             /** @default null */
             output_format?: components["schemas"]["OutputFormat"] | null;
             /**
              * Tools
              * @default []
              */
-            tools?: components["schemas"]["ToolSpec"][];
+            tools?: components["schemas"]["ToolSpec"][] | null;
             /** @default null */
             tool_choice?: components["schemas"]["lmnb__api__anthropic__request__Choice"] | null;
             /**
@@ -3887,13 +3899,13 @@ export interface components {
              */
             chat_template_kwargs?: {
                 [key: string]: unknown;
-            };
+            } | null;
             /**
              * @default {
              *       "edits": []
              *     }
              */
-            context_management?: components["schemas"]["ContextManagement"];
+            context_management?: components["schemas"]["ContextManagement"] | null;
             /**
              * Mcp Servers
              * @default null
@@ -3913,7 +3925,9 @@ export interface components {
              * Thread
              * @default null
              */
-            thread?: unknown;
+            thread?: {
+                [key: string]: unknown;
+            } | null;
             /**
              * Fallbacks
              * @default null
@@ -3922,20 +3936,18 @@ export interface components {
             /**
              * Speed
              * @default standard
-             * @constant
              */
-            speed?: "standard";
+            speed?: "standard" | null;
             /**
              * Service Tier
              * @default auto
-             * @enum {string}
              */
-            service_tier?: "auto" | "standard_only";
+            service_tier?: ("auto" | "standard_only") | null;
             /**
              * Stop Sequences
              * @default []
              */
-            stop_sequences?: string[];
+            stop_sequences?: string[] | null;
         };
         /** Model */
         Model: {
@@ -3957,6 +3969,8 @@ export interface components {
              * @enum {string}
              */
             state: "loaded" | "not-loaded";
+            /** Display Name */
+            display_name: string;
         };
         /** Model0 */
         Model0: {
@@ -4109,9 +4123,8 @@ export interface components {
             /**
              * Type
              * @default function
-             * @constant
              */
-            type?: "function";
+            type?: "function" | null;
             function: components["schemas"]["FunctionName"];
         };
         /** NamedTool */
@@ -4119,9 +4132,8 @@ export interface components {
             /**
              * Type
              * @default function
-             * @constant
              */
-            type?: "function";
+            type?: "function" | null;
             /** Name */
             name: string;
         };
@@ -4168,7 +4180,7 @@ export interface components {
              *       "whitespace_pattern": null
              *     }
              */
-            structured_outputs?: components["schemas"]["StructuredOutputs"];
+            structured_outputs?: components["schemas"]["StructuredOutputs"] | null;
             /**
              * Guided Json
              * @default null
@@ -4217,107 +4229,107 @@ export interface components {
              * Stop
              * @default []
              */
-            stop?: string | string[];
+            stop?: (string | string[]) | null;
             /**
              * Ignore Eos
              * @default false
              */
-            ignore_eos?: boolean;
+            ignore_eos?: boolean | null;
             /**
              * Seed
              * @default -1
              */
-            seed?: number;
+            seed?: number | null;
             /**
              * Temperature
              * @default 0.8
              */
-            temperature?: number;
+            temperature?: number | null;
             /**
              * Dynatemp Range
              * @default 0
              */
-            dynatemp_range?: number;
+            dynatemp_range?: number | null;
             /**
              * Dynatemp Exponent
              * @default 1
              */
-            dynatemp_exponent?: number;
+            dynatemp_exponent?: number | null;
             /**
              * Top K
              * @default 40
              */
-            top_k?: number;
+            top_k?: number | null;
             /**
              * Top P
              * @default 0.95
              */
-            top_p?: number;
+            top_p?: number | null;
             /**
              * Min P
              * @default 0.05
              */
-            min_p?: number;
+            min_p?: number | null;
             /**
              * Typical P
              * @default 1
              */
-            typical_p?: number;
+            typical_p?: number | null;
             /**
              * Top N Sigma
              * @default -1
              */
-            top_n_sigma?: number;
+            top_n_sigma?: number | null;
             /**
              * Xtc Probability
              * @default 0
              */
-            xtc_probability?: number;
+            xtc_probability?: number | null;
             /**
              * Xtc Threshold
              * @default 0.1
              */
-            xtc_threshold?: number;
+            xtc_threshold?: number | null;
             /**
              * Repeat Penalty
              * @default 1
              */
-            repeat_penalty?: number;
+            repeat_penalty?: number | null;
             /**
              * Repeat Last N
              * @default 64
              */
-            repeat_last_n?: number;
+            repeat_last_n?: number | null;
             /**
              * Presence Penalty
              * @default 0
              */
-            presence_penalty?: number;
+            presence_penalty?: number | null;
             /**
              * Frequency Penalty
              * @default 0
              */
-            frequency_penalty?: number;
+            frequency_penalty?: number | null;
             /**
              * Dry Multiplier
              * @default 0
              */
-            dry_multiplier?: number;
+            dry_multiplier?: number | null;
             /**
              * Dry Base
              * @default 1.75
              */
-            dry_base?: number;
+            dry_base?: number | null;
             /**
              * Dry Allowed Length
              * @default 2
              */
-            dry_allowed_length?: number;
+            dry_allowed_length?: number | null;
             /**
              * Dry Penalty Last N
              * @default 64
              */
-            dry_penalty_last_n?: number;
+            dry_penalty_last_n?: number | null;
             /**
              * Dry Sequence Breakers
              * @default [
@@ -4327,38 +4339,37 @@ export interface components {
              *       "*"
              *     ]
              */
-            dry_sequence_breakers?: string[];
+            dry_sequence_breakers?: string[] | null;
             /**
              * Mirostat
              * @default 0
-             * @enum {integer}
              */
-            mirostat?: 0 | 1 | 2;
+            mirostat?: (0 | 1 | 2) | null;
             /**
              * Mirostat Tau
              * @default 5
              */
-            mirostat_tau?: number;
+            mirostat_tau?: number | null;
             /**
              * Mirostat Eta
              * @default 0.1
              */
-            mirostat_eta?: number;
+            mirostat_eta?: number | null;
             /**
              * Adaptive Target
              * @default -1
              */
-            adaptive_target?: number;
+            adaptive_target?: number | null;
             /**
              * Adaptive Decay
              * @default 0.9
              */
-            adaptive_decay?: number;
+            adaptive_decay?: number | null;
             /**
              * Min Keep
              * @default 0
              */
-            min_keep?: number;
+            min_keep?: number | null;
             /**
              * Samplers
              * @default [
@@ -4373,17 +4384,17 @@ export interface components {
              *       "temperature"
              *     ]
              */
-            samplers?: string[] | string;
+            samplers?: (string[] | string) | null;
             /**
              * Logit Bias
              * @default []
              */
-            logit_bias?: {
+            logit_bias?: ({
                 [key: string]: number | false;
             } | [
                 number | string,
                 number | false
-            ][];
+            ][]) | null;
             /** Model */
             model: string;
             /** Input */
@@ -4397,12 +4408,12 @@ export interface components {
              * Integrations
              * @default []
              */
-            integrations?: ((string | components["schemas"]["Plugin"]) | components["schemas"]["EphemeralMcp"])[];
+            integrations?: ((string | components["schemas"]["Plugin"]) | components["schemas"]["EphemeralMcp"])[] | null;
             /**
              * Stream
              * @default false
              */
-            stream?: boolean;
+            stream?: boolean | null;
             /**
              * Max Output Tokens
              * @default null
@@ -4422,7 +4433,7 @@ export interface components {
              * Store
              * @default true
              */
-            store?: boolean;
+            store?: boolean | null;
             /**
              * Previous Response Id
              * @default null
@@ -4439,7 +4450,7 @@ export interface components {
              */
             chat_template_kwargs?: {
                 [key: string]: unknown;
-            };
+            } | null;
         };
         /** NativeError */
         NativeError: {
@@ -4515,19 +4526,19 @@ export interface components {
              * Items
              * @default []
              */
-            items?: (components["schemas"]["MessageItem"] | components["schemas"]["FunctionCallItem"] | components["schemas"]["FunctionCallOutputItem"] | components["schemas"]["ReasoningItem"] | components["schemas"]["CompactionItem"] | components["schemas"]["McpListToolsItem"] | components["schemas"]["McpCallItem"] | components["schemas"]["McpApprovalRequestItem"] | components["schemas"]["McpApprovalResponseItem"] | components["schemas"]["ItemReference"] | unknown)[];
+            items?: (string | (components["schemas"]["MessageItem"] | components["schemas"]["FunctionCallItem"] | components["schemas"]["FunctionCallOutputItem"] | components["schemas"]["ReasoningItem"] | components["schemas"]["CompactionItem"] | components["schemas"]["McpListToolsItem"] | components["schemas"]["McpCallItem"] | components["schemas"]["McpApprovalRequestItem"] | components["schemas"]["McpApprovalResponseItem"] | components["schemas"]["ItemReference"] | unknown)[]) | null;
             /**
              * Metadata
              * @default {}
              */
             metadata?: {
                 [key: string]: string;
-            };
+            } | null;
         };
         /** NewItems */
         NewItems: {
             /** Items */
-            items: (components["schemas"]["MessageItem"] | components["schemas"]["FunctionCallItem"] | components["schemas"]["FunctionCallOutputItem"] | components["schemas"]["ReasoningItem"] | components["schemas"]["CompactionItem"] | components["schemas"]["McpListToolsItem"] | components["schemas"]["McpCallItem"] | components["schemas"]["McpApprovalRequestItem"] | components["schemas"]["McpApprovalResponseItem"] | components["schemas"]["ItemReference"] | unknown)[];
+            items: string | (components["schemas"]["MessageItem"] | components["schemas"]["FunctionCallItem"] | components["schemas"]["FunctionCallOutputItem"] | components["schemas"]["ReasoningItem"] | components["schemas"]["CompactionItem"] | components["schemas"]["McpListToolsItem"] | components["schemas"]["McpCallItem"] | components["schemas"]["McpApprovalRequestItem"] | components["schemas"]["McpApprovalResponseItem"] | components["schemas"]["ItemReference"] | unknown)[];
         };
         /** NewKey */
         NewKey: {
@@ -4539,7 +4550,7 @@ export interface components {
              *       "use"
              *     ]
              */
-            permissions?: ("use" | "manage" | "admin")[];
+            permissions?: ("use" | "manage" | "admin")[] | null;
             /**
              * Expires In
              * @default null
@@ -4548,7 +4559,7 @@ export interface components {
         };
         /**
          * OpenAIFormat
-         * @description `json_object` with a `schema` is llama-server's.
+         * @description `json_object` with a `schema` is llama-server's; `value`, `json` and `regex` are TGI's.
          */
         OpenAIFormat: {
             /** Type */
@@ -4562,6 +4573,11 @@ export interface components {
             schema?: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * Value
+             * @default null
+             */
+            value?: unknown;
         };
         /** OutputConfig */
         OutputConfig: {
@@ -4625,9 +4641,8 @@ export interface components {
             /**
              * Type
              * @default plugin
-             * @constant
              */
-            type?: "plugin";
+            type?: "plugin" | null;
             /** Id */
             id: string;
             /**
@@ -4719,23 +4734,22 @@ export interface components {
             /**
              * Status
              * @default completed
-             * @enum {string}
              */
-            status?: "in_progress" | "completed" | "incomplete";
+            status?: ("in_progress" | "completed" | "incomplete") | null;
             /**
              * Content
              * @default []
              */
             content?: {
                 [key: string]: unknown;
-            }[];
+            }[] | null;
             /**
              * Summary
              * @default []
              */
             summary?: {
                 [key: string]: unknown;
-            }[];
+            }[] | null;
             /**
              * Encrypted Content
              * @default null
@@ -4765,6 +4779,11 @@ export interface components {
             /** Content */
             content: string;
         };
+        /** ReasoningTokens */
+        ReasoningTokens: {
+            /** Reasoning Tokens */
+            reasoning_tokens: number;
+        };
         /**
          * RerankRequest
          * @description The body. With `texts` the model may be left out, as their clients do.
@@ -4774,7 +4793,7 @@ export interface components {
              * Model
              * @default
              */
-            model?: string;
+            model?: string | null;
             /** Query */
             query: string;
             /**
@@ -4798,17 +4817,12 @@ export interface components {
              * Return Documents
              * @default false
              */
-            return_documents?: boolean;
+            return_documents?: boolean | null;
             /**
              * Return Text
              * @default false
              */
-            return_text?: boolean;
-            /**
-             * Raw Scores
-             * @default false
-             */
-            raw_scores?: boolean;
+            return_text?: boolean | null;
         };
         /** ResolveRequest */
         ResolveRequest: {
@@ -4825,7 +4839,10 @@ export interface components {
              */
             revision?: string | null;
         };
-        /** Response */
+        /**
+         * Response
+         * @description Null until it is known, or where nothing was asked.
+         */
         Response: {
             /** Id */
             id: string;
@@ -4836,17 +4853,15 @@ export interface components {
             object: "response";
             /** Created At */
             created_at: number;
+            /** Completed At */
+            completed_at: number | null;
             /**
              * Status
              * @enum {string}
              */
             status: "queued" | "in_progress" | "completed" | "incomplete" | "failed" | "cancelled";
-            /** Model */
-            model: string;
-            /** Output */
-            output: {
-                [key: string]: unknown;
-            }[];
+            /** Background */
+            background: boolean;
             /** Error */
             error: {
                 [key: string]: unknown;
@@ -4859,20 +4874,73 @@ export interface components {
             instructions: string | {
                 [key: string]: unknown;
             }[] | null;
+            /** Max Output Tokens */
+            max_output_tokens: number | null;
+            /** Max Tool Calls */
+            max_tool_calls: number | null;
+            /** Model */
+            model: string;
+            /** Output */
+            output: {
+                [key: string]: unknown;
+            }[];
+            /** Parallel Tool Calls */
+            parallel_tool_calls: boolean;
             /** Previous Response Id */
             previous_response_id: string | null;
-            /** Metadata */
-            metadata: {
+            /** Conversation */
+            conversation?: {
+                [key: string]: unknown;
+            };
+            /** Prompt Cache Key */
+            prompt_cache_key: string | null;
+            /** Reasoning */
+            reasoning: {
+                [key: string]: unknown;
+            };
+            /** Safety Identifier */
+            safety_identifier: string | null;
+            /**
+             * Service Tier
+             * @constant
+             */
+            service_tier: "default";
+            /** Store */
+            store: boolean;
+            /** Temperature */
+            temperature: number;
+            /** Text */
+            text: {
+                [key: string]: unknown;
+            };
+            /** Tool Choice */
+            tool_choice: string | {
                 [key: string]: unknown;
             };
             /** Tools */
             tools: {
                 [key: string]: unknown;
             }[];
-            /** Usage */
-            usage: {
+            /** Top Logprobs */
+            top_logprobs: number;
+            /** Top P */
+            top_p: number;
+            /** Presence Penalty */
+            presence_penalty: number;
+            /** Frequency Penalty */
+            frequency_penalty: number;
+            /**
+             * Truncation
+             * @enum {string}
+             */
+            truncation: "auto" | "disabled";
+            usage: components["schemas"]["lmnb__api__answers__responses__Usage"] | null;
+            /** User */
+            user?: string;
+            /** Metadata */
+            metadata: {
                 [key: string]: unknown;
-            } | null;
+            };
         };
         /**
          * ResponseRequest
@@ -4883,7 +4951,7 @@ export interface components {
              * Input
              * @default []
              */
-            input?: (components["schemas"]["MessageItem"] | components["schemas"]["FunctionCallItem"] | components["schemas"]["FunctionCallOutputItem"] | components["schemas"]["ReasoningItem"] | components["schemas"]["CompactionItem"] | components["schemas"]["McpListToolsItem"] | components["schemas"]["McpCallItem"] | components["schemas"]["McpApprovalRequestItem"] | components["schemas"]["McpApprovalResponseItem"] | components["schemas"]["ItemReference"] | unknown)[];
+            input?: (string | (components["schemas"]["MessageItem"] | components["schemas"]["FunctionCallItem"] | components["schemas"]["FunctionCallOutputItem"] | components["schemas"]["ReasoningItem"] | components["schemas"]["CompactionItem"] | components["schemas"]["McpListToolsItem"] | components["schemas"]["McpCallItem"] | components["schemas"]["McpApprovalRequestItem"] | components["schemas"]["McpApprovalResponseItem"] | components["schemas"]["ItemReference"] | unknown)[]) | null;
             /**
              * Instructions
              * @default null
@@ -4912,7 +4980,7 @@ export interface components {
              *       "whitespace_pattern": null
              *     }
              */
-            structured_outputs?: components["schemas"]["StructuredOutputs"];
+            structured_outputs?: components["schemas"]["StructuredOutputs"] | null;
             /**
              * Guided Json
              * @default null
@@ -4961,32 +5029,32 @@ export interface components {
              * Tools
              * @default []
              */
-            tools?: (components["schemas"]["lmnb__api__openai__responses__tools__FunctionTool"] | components["schemas"]["McpTool"] | unknown)[];
+            tools?: (components["schemas"]["lmnb__api__openai__responses__tools__FunctionTool"] | components["schemas"]["McpTool"] | unknown)[] | null;
             /**
              * Tool Choice
              * @default auto
              */
-            tool_choice?: ("none" | "auto" | "required") | components["schemas"]["lmnb__api__openai__responses__tools__Choice"];
+            tool_choice?: (("none" | "auto" | "required") | components["schemas"]["lmnb__api__openai__responses__tools__Choice"]) | null;
             /**
              * Parallel Tool Calls
              * @default true
              */
-            parallel_tool_calls?: boolean;
+            parallel_tool_calls?: boolean | null;
             /**
              * Min Tokens
              * @default 0
              */
-            min_tokens?: number;
+            min_tokens?: number | null;
             /**
              * Stop Token Ids
              * @default []
              */
-            stop_token_ids?: number[];
+            stop_token_ids?: number[] | null;
             /**
              * Include Stop Str In Output
              * @default false
              */
-            include_stop_str_in_output?: boolean;
+            include_stop_str_in_output?: boolean | null;
             /**
              * Allowed Token Ids
              * @default null
@@ -4996,117 +5064,117 @@ export interface components {
              * Skip Special Tokens
              * @default true
              */
-            skip_special_tokens?: boolean;
+            skip_special_tokens?: boolean | null;
             /**
              * T Max Predict Ms
              * @default 0
              */
-            t_max_predict_ms?: number;
+            t_max_predict_ms?: number | null;
             /**
              * Stop
              * @default []
              */
-            stop?: string | string[];
+            stop?: (string | string[]) | null;
             /**
              * Ignore Eos
              * @default false
              */
-            ignore_eos?: boolean;
+            ignore_eos?: boolean | null;
             /**
              * Seed
              * @default -1
              */
-            seed?: number;
+            seed?: number | null;
             /**
              * Temperature
              * @default 0.8
              */
-            temperature?: number;
+            temperature?: number | null;
             /**
              * Dynatemp Range
              * @default 0
              */
-            dynatemp_range?: number;
+            dynatemp_range?: number | null;
             /**
              * Dynatemp Exponent
              * @default 1
              */
-            dynatemp_exponent?: number;
+            dynatemp_exponent?: number | null;
             /**
              * Top K
              * @default 40
              */
-            top_k?: number;
+            top_k?: number | null;
             /**
              * Top P
              * @default 0.95
              */
-            top_p?: number;
+            top_p?: number | null;
             /**
              * Min P
              * @default 0.05
              */
-            min_p?: number;
+            min_p?: number | null;
             /**
              * Typical P
              * @default 1
              */
-            typical_p?: number;
+            typical_p?: number | null;
             /**
              * Top N Sigma
              * @default -1
              */
-            top_n_sigma?: number;
+            top_n_sigma?: number | null;
             /**
              * Xtc Probability
              * @default 0
              */
-            xtc_probability?: number;
+            xtc_probability?: number | null;
             /**
              * Xtc Threshold
              * @default 0.1
              */
-            xtc_threshold?: number;
+            xtc_threshold?: number | null;
             /**
              * Repeat Penalty
              * @default 1
              */
-            repeat_penalty?: number;
+            repeat_penalty?: number | null;
             /**
              * Repeat Last N
              * @default 64
              */
-            repeat_last_n?: number;
+            repeat_last_n?: number | null;
             /**
              * Presence Penalty
              * @default 0
              */
-            presence_penalty?: number;
+            presence_penalty?: number | null;
             /**
              * Frequency Penalty
              * @default 0
              */
-            frequency_penalty?: number;
+            frequency_penalty?: number | null;
             /**
              * Dry Multiplier
              * @default 0
              */
-            dry_multiplier?: number;
+            dry_multiplier?: number | null;
             /**
              * Dry Base
              * @default 1.75
              */
-            dry_base?: number;
+            dry_base?: number | null;
             /**
              * Dry Allowed Length
              * @default 2
              */
-            dry_allowed_length?: number;
+            dry_allowed_length?: number | null;
             /**
              * Dry Penalty Last N
              * @default 64
              */
-            dry_penalty_last_n?: number;
+            dry_penalty_last_n?: number | null;
             /**
              * Dry Sequence Breakers
              * @default [
@@ -5116,38 +5184,37 @@ export interface components {
              *       "*"
              *     ]
              */
-            dry_sequence_breakers?: string[];
+            dry_sequence_breakers?: string[] | null;
             /**
              * Mirostat
              * @default 0
-             * @enum {integer}
              */
-            mirostat?: 0 | 1 | 2;
+            mirostat?: (0 | 1 | 2) | null;
             /**
              * Mirostat Tau
              * @default 5
              */
-            mirostat_tau?: number;
+            mirostat_tau?: number | null;
             /**
              * Mirostat Eta
              * @default 0.1
              */
-            mirostat_eta?: number;
+            mirostat_eta?: number | null;
             /**
              * Adaptive Target
              * @default -1
              */
-            adaptive_target?: number;
+            adaptive_target?: number | null;
             /**
              * Adaptive Decay
              * @default 0.9
              */
-            adaptive_decay?: number;
+            adaptive_decay?: number | null;
             /**
              * Min Keep
              * @default 0
              */
-            min_keep?: number;
+            min_keep?: number | null;
             /**
              * Samplers
              * @default [
@@ -5162,36 +5229,36 @@ export interface components {
              *       "temperature"
              *     ]
              */
-            samplers?: string[] | string;
+            samplers?: (string[] | string) | null;
             /**
              * Logit Bias
              * @default []
              */
-            logit_bias?: {
+            logit_bias?: ({
                 [key: string]: number | false;
             } | [
                 number | string,
                 number | false
-            ][];
+            ][]) | null;
             /** Model */
             model: string;
             /**
              * Stream
              * @default false
              */
-            stream?: boolean;
+            stream?: boolean | null;
             /**
              * Stream Options
              * @default {}
              */
             stream_options?: {
                 [key: string]: unknown;
-            };
+            } | null;
             /**
              * N
              * @default 1
              */
-            n?: number;
+            n?: number | null;
             /**
              * Max Tokens
              * @default null
@@ -5206,12 +5273,12 @@ export interface components {
              * Store
              * @default true
              */
-            store?: boolean;
+            store?: boolean | null;
             /**
              * Background
              * @default false
              */
-            background?: boolean;
+            background?: boolean | null;
             /**
              * Max Output Tokens
              * @default null
@@ -5234,44 +5301,43 @@ export interface components {
              *       "verbosity": null
              *     }
              */
-            text?: components["schemas"]["TextOptions"];
+            text?: components["schemas"]["TextOptions"] | null;
             /**
              * Include
              * @default []
              */
-            include?: ("message.output_text.logprobs" | "reasoning.encrypted_content" | "message.input_image.image_url" | "file_search_call.results" | "web_search_call.results" | "web_search_call.action.sources" | "computer_call_output.output.image_url" | "code_interpreter_call.outputs")[];
+            include?: ("message.output_text.logprobs" | "reasoning.encrypted_content" | "message.input_image.image_url" | "file_search_call.results" | "web_search_call.results" | "web_search_call.action.sources" | "computer_call_output.output.image_url" | "code_interpreter_call.outputs")[] | null;
             /**
              * Top Logprobs
              * @default 0
              */
-            top_logprobs?: number;
+            top_logprobs?: number | null;
             /**
              * @default {
              *       "effort": null,
              *       "summary": null
              *     }
              */
-            reasoning?: components["schemas"]["ReasoningOptions"];
+            reasoning?: components["schemas"]["ReasoningOptions"] | null;
             /**
              * Truncation
              * @default disabled
-             * @enum {string}
              */
-            truncation?: "auto" | "disabled";
+            truncation?: ("auto" | "disabled") | null;
             /**
              * Metadata
              * @default {}
              */
             metadata?: {
                 [key: string]: string;
-            };
+            } | null;
             /**
              * Chat Template Kwargs
              * @default {}
              */
             chat_template_kwargs?: {
                 [key: string]: unknown;
-            };
+            } | null;
             /**
              * User
              * @default null
@@ -5296,7 +5362,7 @@ export interface components {
              * Generate
              * @default true
              */
-            generate?: boolean;
+            generate?: boolean | null;
         };
         /** RevokedKey */
         RevokedKey: {
@@ -5344,22 +5410,22 @@ export interface components {
              * Media Type
              * @default
              */
-            media_type?: string;
+            media_type?: string | null;
             /**
              * Data
              * @default
              */
-            data?: string;
+            data?: string | null;
             /**
              * Url
              * @default
              */
-            url?: string;
+            url?: string | null;
             /**
              * Content
              * @default []
              */
-            content?: string | components["schemas"]["Block"][];
+            content?: (string | components["schemas"]["Block"][]) | null;
         };
         /** StartRequest */
         StartRequest: {
@@ -5367,17 +5433,17 @@ export interface components {
              * Port
              * @default 1234
              */
-            port?: number;
+            port?: number | null;
             /**
              * Cors
              * @default false
              */
-            cors?: boolean;
+            cors?: boolean | null;
             /**
              * Require Key
              * @default false
              */
-            require_key?: boolean;
+            require_key?: boolean | null;
         };
         /**
          * Stats0
@@ -5414,12 +5480,12 @@ export interface components {
              * Include Usage
              * @default false
              */
-            include_usage?: boolean;
+            include_usage?: boolean | null;
             /**
              * Continuous Usage Stats
              * @default false
              */
-            continuous_usage_stats?: boolean;
+            continuous_usage_stats?: boolean | null;
         };
         /**
          * StructuredOutputs
@@ -5437,7 +5503,7 @@ export interface components {
              * Json Object
              * @default false
              */
-            json_object?: boolean;
+            json_object?: boolean | null;
             /**
              * Regex
              * @default null
@@ -5482,7 +5548,7 @@ export interface components {
              *       "whitespace_pattern": null
              *     }
              */
-            structured_outputs?: components["schemas"]["StructuredOutputs"];
+            structured_outputs?: components["schemas"]["StructuredOutputs"] | null;
             /**
              * Guided Json
              * @default null
@@ -5531,7 +5597,7 @@ export interface components {
              * Tools
              * @default []
              */
-            tools?: components["schemas"]["lmnb__api__openai__tools__FunctionTool"][];
+            tools?: components["schemas"]["lmnb__api__openai__tools__FunctionTool"][] | null;
             /**
              * Tool Choice
              * @default null
@@ -5541,12 +5607,12 @@ export interface components {
              * Parallel Tool Calls
              * @default true
              */
-            parallel_tool_calls?: boolean;
+            parallel_tool_calls?: boolean | null;
             /**
              * Functions
              * @default []
              */
-            functions?: components["schemas"]["Function"][];
+            functions?: components["schemas"]["Function"][] | null;
             /**
              * Function Call
              * @default null
@@ -5556,17 +5622,17 @@ export interface components {
              * Min Tokens
              * @default 0
              */
-            min_tokens?: number;
+            min_tokens?: number | null;
             /**
              * Stop Token Ids
              * @default []
              */
-            stop_token_ids?: number[];
+            stop_token_ids?: number[] | null;
             /**
              * Include Stop Str In Output
              * @default false
              */
-            include_stop_str_in_output?: boolean;
+            include_stop_str_in_output?: boolean | null;
             /**
              * Allowed Token Ids
              * @default null
@@ -5576,137 +5642,137 @@ export interface components {
              * Skip Special Tokens
              * @default true
              */
-            skip_special_tokens?: boolean;
+            skip_special_tokens?: boolean | null;
             /**
              * T Max Predict Ms
              * @default 0
              */
-            t_max_predict_ms?: number;
+            t_max_predict_ms?: number | null;
             /**
              * Return Progress
              * @default false
              */
-            return_progress?: boolean;
+            return_progress?: boolean | null;
             /**
              * Timings Per Token
              * @default false
              */
-            timings_per_token?: boolean;
+            timings_per_token?: boolean | null;
             /**
              * Return Token Ids
              * @default false
              */
-            return_token_ids?: boolean;
+            return_token_ids?: boolean | null;
             /**
              * Return Tokens As Token Ids
              * @default false
              */
-            return_tokens_as_token_ids?: boolean;
+            return_tokens_as_token_ids?: boolean | null;
             /**
              * Stop
              * @default []
              */
-            stop?: string | string[];
+            stop?: (string | string[]) | null;
             /**
              * Ignore Eos
              * @default false
              */
-            ignore_eos?: boolean;
+            ignore_eos?: boolean | null;
             /**
              * Seed
              * @default -1
              */
-            seed?: number;
+            seed?: number | null;
             /**
              * Temperature
              * @default 0.8
              */
-            temperature?: number;
+            temperature?: number | null;
             /**
              * Dynatemp Range
              * @default 0
              */
-            dynatemp_range?: number;
+            dynatemp_range?: number | null;
             /**
              * Dynatemp Exponent
              * @default 1
              */
-            dynatemp_exponent?: number;
+            dynatemp_exponent?: number | null;
             /**
              * Top K
              * @default 40
              */
-            top_k?: number;
+            top_k?: number | null;
             /**
              * Top P
              * @default 0.95
              */
-            top_p?: number;
+            top_p?: number | null;
             /**
              * Min P
              * @default 0.05
              */
-            min_p?: number;
+            min_p?: number | null;
             /**
              * Typical P
              * @default 1
              */
-            typical_p?: number;
+            typical_p?: number | null;
             /**
              * Top N Sigma
              * @default -1
              */
-            top_n_sigma?: number;
+            top_n_sigma?: number | null;
             /**
              * Xtc Probability
              * @default 0
              */
-            xtc_probability?: number;
+            xtc_probability?: number | null;
             /**
              * Xtc Threshold
              * @default 0.1
              */
-            xtc_threshold?: number;
+            xtc_threshold?: number | null;
             /**
              * Repeat Penalty
              * @default 1
              */
-            repeat_penalty?: number;
+            repeat_penalty?: number | null;
             /**
              * Repeat Last N
              * @default 64
              */
-            repeat_last_n?: number;
+            repeat_last_n?: number | null;
             /**
              * Presence Penalty
              * @default 0
              */
-            presence_penalty?: number;
+            presence_penalty?: number | null;
             /**
              * Frequency Penalty
              * @default 0
              */
-            frequency_penalty?: number;
+            frequency_penalty?: number | null;
             /**
              * Dry Multiplier
              * @default 0
              */
-            dry_multiplier?: number;
+            dry_multiplier?: number | null;
             /**
              * Dry Base
              * @default 1.75
              */
-            dry_base?: number;
+            dry_base?: number | null;
             /**
              * Dry Allowed Length
              * @default 2
              */
-            dry_allowed_length?: number;
+            dry_allowed_length?: number | null;
             /**
              * Dry Penalty Last N
              * @default 64
              */
-            dry_penalty_last_n?: number;
+            dry_penalty_last_n?: number | null;
             /**
              * Dry Sequence Breakers
              * @default [
@@ -5716,38 +5782,37 @@ export interface components {
              *       "*"
              *     ]
              */
-            dry_sequence_breakers?: string[];
+            dry_sequence_breakers?: string[] | null;
             /**
              * Mirostat
              * @default 0
-             * @enum {integer}
              */
-            mirostat?: 0 | 1 | 2;
+            mirostat?: (0 | 1 | 2) | null;
             /**
              * Mirostat Tau
              * @default 5
              */
-            mirostat_tau?: number;
+            mirostat_tau?: number | null;
             /**
              * Mirostat Eta
              * @default 0.1
              */
-            mirostat_eta?: number;
+            mirostat_eta?: number | null;
             /**
              * Adaptive Target
              * @default -1
              */
-            adaptive_target?: number;
+            adaptive_target?: number | null;
             /**
              * Adaptive Decay
              * @default 0.9
              */
-            adaptive_decay?: number;
+            adaptive_decay?: number | null;
             /**
              * Min Keep
              * @default 0
              */
-            min_keep?: number;
+            min_keep?: number | null;
             /**
              * Samplers
              * @default [
@@ -5762,39 +5827,39 @@ export interface components {
              *       "temperature"
              *     ]
              */
-            samplers?: string[] | string;
+            samplers?: (string[] | string) | null;
             /**
              * Logit Bias
              * @default []
              */
-            logit_bias?: {
+            logit_bias?: ({
                 [key: string]: number | false;
             } | [
                 number | string,
                 number | false
-            ][];
+            ][]) | null;
             /**
              * Model
              * @default
              */
-            model?: string;
+            model?: string | null;
             /**
              * Stream
              * @default false
              */
-            stream?: boolean;
+            stream?: boolean | null;
             /**
              * @default {
              *       "include_usage": false,
              *       "continuous_usage_stats": false
              *     }
              */
-            stream_options?: components["schemas"]["StreamOptions"];
+            stream_options?: components["schemas"]["StreamOptions"] | null;
             /**
              * N
              * @default 1
              */
-            n?: number;
+            n?: number | null;
             /**
              * Max Tokens
              * @default null
@@ -5816,17 +5881,17 @@ export interface components {
              * Logprobs
              * @default false
              */
-            logprobs?: boolean;
+            logprobs?: boolean | null;
             /**
              * Top Logprobs
              * @default 0
              */
-            top_logprobs?: number;
+            top_logprobs?: number | null;
             /**
              * Modalities
              * @default []
              */
-            modalities?: string[];
+            modalities?: string[] | null;
             /**
              * Audio
              * @default null
@@ -5851,7 +5916,7 @@ export interface components {
              * Thinking Budget Tokens
              * @default -1
              */
-            thinking_budget_tokens?: number;
+            thinking_budget_tokens?: number | null;
             /**
              * Enable Thinking
              * @default null
@@ -5860,22 +5925,20 @@ export interface components {
             /**
              * Reasoning Format
              * @default auto
-             * @enum {string}
              */
-            reasoning_format?: "auto" | "deepseek";
+            reasoning_format?: ("auto" | "deepseek") | null;
             /**
              * Parse Tool Calls
              * @default true
-             * @constant
              */
-            parse_tool_calls?: true;
+            parse_tool_calls?: true | null;
             /**
              * Chat Template Kwargs
              * @default {}
              */
             chat_template_kwargs?: {
                 [key: string]: unknown;
-            };
+            } | null;
             /**
              * Add Generation Prompt
              * @default null
@@ -5890,7 +5953,7 @@ export interface components {
              * Include Reasoning
              * @default true
              */
-            include_reasoning?: boolean;
+            include_reasoning?: boolean | null;
         };
         /**
          * TextFormat
@@ -5900,14 +5963,13 @@ export interface components {
             /**
              * Type
              * @default text
-             * @enum {string}
              */
-            type?: "text" | "json_object" | "json_schema";
+            type?: ("text" | "json_object" | "json_schema") | null;
             /**
              * Name
              * @default
              */
-            name?: string;
+            name?: string | null;
             /**
              * Description
              * @default null
@@ -5924,7 +5986,7 @@ export interface components {
              * Strict
              * @default false
              */
-            strict?: boolean;
+            strict?: boolean | null;
         };
         /**
          * TextInput
@@ -5950,7 +6012,7 @@ export interface components {
              *       "strict": false
              *     }
              */
-            format?: components["schemas"]["TextFormat"];
+            format?: components["schemas"]["TextFormat"] | null;
             /**
              * Verbosity
              * @default null
@@ -5975,9 +6037,13 @@ export interface components {
             /**
              * Display
              * @default summarized
-             * @enum {string}
              */
-            display?: "summarized" | "omitted";
+            display?: ("summarized" | "omitted") | null;
+        };
+        /** ThinkingTokens */
+        ThinkingTokens: {
+            /** Thinking Tokens */
+            thinking_tokens: number;
         };
         /**
          * Timings
@@ -6027,19 +6093,25 @@ export interface components {
         };
         /**
          * TokenizeRequest
-         * @description `prompt` is vLLM's name for the text, which in its place takes a conversation.
+         * @description `content` is llama-server's name for the text, `prompt` vLLM's, which in its place takes a
+         *     conversation. As each has it, only a `prompt` begins as the model wants it unless that is said.
          */
         TokenizeRequest: {
             /**
              * Model
              * @default
              */
-            model?: string;
+            model?: string | null;
             /**
              * Content
-             * @default
+             * @default null
              */
-            content?: string;
+            content?: string | null;
+            /**
+             * Prompt
+             * @default null
+             */
+            prompt?: string | null;
             /**
              * Messages
              * @default null
@@ -6047,30 +6119,44 @@ export interface components {
             messages?: unknown[] | null;
             /**
              * Add Special
-             * @default false
+             * @default null
              */
-            add_special?: boolean;
+            add_special?: boolean | null;
             /**
              * Parse Special
              * @default true
              */
-            parse_special?: boolean;
+            parse_special?: boolean | null;
             /**
              * With Pieces
              * @default false
              */
-            with_pieces?: boolean;
+            with_pieces?: boolean | null;
+            /**
+             * Return Token Strs
+             * @default false
+             */
+            return_token_strs?: boolean | null;
         };
-        /** TokenizerInfo */
+        /**
+         * TokenizerInfo
+         * @description As vLLM tells of it.
+         */
         TokenizerInfo: {
+            /** Tokenizer Class */
+            tokenizer_class: string;
             /** Bos Token */
             bos_token: string | null;
             /** Eos Token */
             eos_token: string | null;
+            /** Pad Token */
+            pad_token: string | null;
             /** Chat Template */
             chat_template: string | null;
             /** Model Max Length */
             model_max_length: number;
+            /** Vocab Size */
+            vocab_size: number;
         };
         /** Tokens */
         Tokens: {
@@ -6080,6 +6166,8 @@ export interface components {
             count: number;
             /** Max Model Len */
             max_model_len: number;
+            /** Token Strs */
+            token_strs?: string[] | null;
         };
         /** ToolCall */
         ToolCall: {
@@ -6119,14 +6207,14 @@ export interface components {
              * Type
              * @default custom
              */
-            type?: string;
+            type?: string | null;
             /** Name */
             name: string;
             /**
              * Description
              * @default
              */
-            description?: string;
+            description?: string | null;
             /**
              * Input Schema
              * @default null
@@ -6140,24 +6228,24 @@ export interface components {
              */
             input_examples?: {
                 [key: string]: unknown;
-            }[];
+            }[] | null;
             /**
              * Strict
              * @default false
              */
-            strict?: boolean;
+            strict?: boolean | null;
             /**
              * Defer Loading
              * @default false
              */
-            defer_loading?: boolean;
+            defer_loading?: boolean | null;
             /**
              * Allowed Callers
              * @default [
              *       "direct"
              *     ]
              */
-            allowed_callers?: string[];
+            allowed_callers?: string[] | null;
         };
         /** TopLogprob */
         TopLogprob: {
@@ -6180,23 +6268,12 @@ export interface components {
              * Cancel Running
              * @default false
              */
-            cancel_running?: boolean;
+            cancel_running?: boolean | null;
             /**
              * Wait
              * @default 60
              */
-            wait?: number;
-        };
-        /** Usage */
-        Usage: {
-            /** Prompt Tokens */
-            prompt_tokens: number;
-            /** Completion Tokens */
-            completion_tokens: number;
-            /** Total Tokens */
-            total_tokens: number;
-            prompt_tokens_details: components["schemas"]["PromptDetails"];
-            completion_tokens_details: components["schemas"]["CompletionDetails"];
+            wait?: number | null;
         };
         /** InputTokens */
         lmnb__api__answers__chat__InputTokens: {
@@ -6210,6 +6287,17 @@ export interface components {
             /** Context Length */
             context_length: number;
         };
+        /** Usage */
+        lmnb__api__answers__chat__Usage: {
+            /** Prompt Tokens */
+            prompt_tokens: number;
+            /** Completion Tokens */
+            completion_tokens: number;
+            /** Total Tokens */
+            total_tokens: number;
+            prompt_tokens_details: components["schemas"]["PromptDetails"];
+            completion_tokens_details: components["schemas"]["CompletionDetails"];
+        };
         /** InputTokens */
         lmnb__api__answers__responses__InputTokens: {
             /**
@@ -6219,6 +6307,17 @@ export interface components {
             object: "response.input_tokens";
             /** Input Tokens */
             input_tokens: number;
+        };
+        /** Usage */
+        lmnb__api__answers__responses__Usage: {
+            /** Input Tokens */
+            input_tokens: number;
+            input_tokens_details: components["schemas"]["CachedTokens"];
+            /** Output Tokens */
+            output_tokens: number;
+            output_tokens_details: components["schemas"]["ReasoningTokens"];
+            /** Total Tokens */
+            total_tokens: number;
         };
         /** Choice */
         lmnb__api__anthropic__request__Choice: {
@@ -6231,12 +6330,12 @@ export interface components {
              * Name
              * @default
              */
-            name?: string;
+            name?: string | null;
             /**
              * Disable Parallel Tool Use
              * @default false
              */
-            disable_parallel_tool_use?: boolean;
+            disable_parallel_tool_use?: boolean | null;
         };
         /**
          * Part
@@ -6249,14 +6348,14 @@ export interface components {
              * Text
              * @default
              */
-            text?: string;
+            text?: string | null;
             /**
              * Refusal
              * @default
              */
-            refusal?: string;
+            refusal?: string | null;
             /** @default null */
-            image_url?: components["schemas"]["ImageUrl"] | string;
+            image_url?: (components["schemas"]["ImageUrl"] | string) | null;
         };
         /**
          * Part
@@ -6269,12 +6368,12 @@ export interface components {
              * Text
              * @default
              */
-            text?: string;
+            text?: string | null;
             /**
              * Refusal
              * @default
              */
-            refusal?: string;
+            refusal?: string | null;
             /**
              * Image Url
              * @default null
@@ -6283,9 +6382,8 @@ export interface components {
             /**
              * Detail
              * @default auto
-             * @enum {string}
              */
-            detail?: "auto" | "low" | "high" | "original";
+            detail?: ("auto" | "low" | "high" | "original") | null;
         };
         /**
          * Choice
@@ -6301,18 +6399,17 @@ export interface components {
              * Name
              * @default
              */
-            name?: string;
+            name?: string | null;
             /**
              * Mode
              * @default auto
-             * @enum {string}
              */
-            mode?: "none" | "auto" | "required";
+            mode?: ("none" | "auto" | "required") | null;
             /**
              * Tools
              * @default []
              */
-            tools?: components["schemas"]["NamedTool"][];
+            tools?: components["schemas"]["NamedTool"][] | null;
         };
         /** FunctionTool */
         lmnb__api__openai__responses__tools__FunctionTool: {
@@ -6361,9 +6458,8 @@ export interface components {
             /**
              * Type
              * @default function
-             * @constant
              */
-            type?: "function";
+            type?: "function" | null;
             function: components["schemas"]["Function"];
         };
     };
@@ -6630,7 +6726,10 @@ export interface operations {
     };
     get_v1_responses_id: {
         parameters: {
-            query?: never;
+            query?: {
+                stream?: boolean;
+                starting_after?: number;
+            };
             header?: never;
             path: {
                 id: string;
@@ -6646,6 +6745,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Response"];
+                    "text/event-stream": unknown;
                 };
             };
             /** @description Why not */
@@ -6692,7 +6792,11 @@ export interface operations {
     };
     get_v1_responses_id_input_items: {
         parameters: {
-            query?: never;
+            query?: {
+                order?: "asc" | "desc";
+                limit?: number;
+                after?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -6950,7 +7054,11 @@ export interface operations {
     };
     get_v1_conversations_id_items: {
         parameters: {
-            query?: never;
+            query?: {
+                order?: "asc" | "desc";
+                limit?: number;
+                after?: string;
+            };
             header?: never;
             path: {
                 id: string;
