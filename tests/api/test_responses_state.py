@@ -13,6 +13,7 @@ from lmnb.service.responses import ResponseStore
 from tests.api.conftest import Api
 from tests.api.test_responses import create, events, prompt, refuse, stream
 from tests.scripted import Script
+from tests.until import until
 
 
 async def get(api: Api, path: str, status: int = 200) -> Any:
@@ -139,7 +140,7 @@ async def test_a_background_response_is_written_by_itself(api: Api) -> None:
     done = await wait_for_status(api, response["id"], "completed")
     assert done["output"][0]["content"][0]["text"] == "Hello, world!"
     assert done["background"] is True
-    assert api.services.runs == {}
+    await until(lambda: not api.services.runs)
     assert api.services.activity.running == 0
 
 
