@@ -82,7 +82,7 @@ class Worker:
     def _tokens(self, runner: AnyRunner, command: protocol.Tokenize) -> protocol.Answer:
         vocab = runner.model.vocab
         try:
-            if command.plain:
+            if command.plain or (command.parse_special and not command.add_special):
                 ids = vocab.tokenize_around(command.text, command.plain)
             else:
                 ids = vocab.tokenize(

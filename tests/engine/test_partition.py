@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmnb.engine.options import Span
-from lmnb.engine.partition import Mark, joined, partition
+from lmnb.engine.partition import Mark, Marks, joined, partition
 from lmnb.engine.vocab import Vocab
 from tests.synthetic import write_model
 
@@ -104,9 +104,7 @@ def test_no_plain_stretch_has_a_control_token(
 
 
 def test_the_longer_of_two_tokens_counts_and_takes_its_space() -> None:
-    marks = [
-        Mark("<end>", 7, control=True, strip_left=True, strip_right=True),
-        Mark("<e", 8, control=False),
-    ]
+    end = Mark("<end>", 7, control=True, strip_left=True, strip_right=True)
+    marks = Marks([Mark("<e", 8, control=False), end])
     assert list(partition("a <end> \n b<e<end>", [], marks)) == ["a", 7, "b", 8, 7]
     assert list(partition("a <end> <e", [(3, 4)], marks)) == ["a ", 8, "nd> ", 8]
