@@ -15,7 +15,7 @@ from lmnb.engine.events import Embedded, EngineStatus, Failed, SequenceEvent
 from lmnb.engine.settling import LANES, PACKED_TOKENS
 from lmnb.engine.threads import ThreadGovernor
 from lmnb.engine.vocab import Tokens
-from lmnb.errors import EngineError, LmnbError, ServiceClosed
+from lmnb.errors import DamagedModel, EngineError, LmnbError, ServiceClosed
 
 NEARLY = 0.6
 """From this part of a tile on, a whole one is computed faster. Measured: MiniLM, 2 threads: 30 tokens
@@ -44,7 +44,7 @@ class Job:
     def finish(self) -> SequenceEvent:
         vectors = self._finish(self.rows)
         if not np.isfinite(vectors).all():
-            return failed(self.id, EngineError("The model computed something that is no number."))
+            return failed(self.id, DamagedModel("The model computed NaN: its file is damaged."))
         data = np.ascontiguousarray(vectors, "<f4").tobytes()
         return Embedded(self.id, data, tuple(map(len, self.inputs)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -201,6 +202,18 @@ def test_a_model_that_writes_text_gives_vectors_only_if_loaded_for_it(
     together, _ = embed(runner, *texts * 2)
     for text, vector in zip(texts, together, strict=False):
         assert embed(runner, text)[0][0] @ vector > 0.9999
+    runner.close()
+
+
+def test_vectors_that_are_no_numbers_are_the_damaged_file_s(
+    tiny_model: Callable[[str], Path], tmp_path: Path
+):
+    path = Path(shutil.copy(tiny_model("llama"), tmp_path))
+    for tensor in gguf.GGUFReader(path, "r+").tensors:
+        if tensor.name == "output_norm.weight":
+            tensor.data[:] = np.nan
+    runner = load(path, embeddings=True, context_length=256)
+    assert refusal(runner, "Hi").kind == "DamagedModel"
     runner.close()
 
 
