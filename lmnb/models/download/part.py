@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lmnb.errors import DiskFull, LmnbError
 from lmnb.models.hub.repository import HubFile
+from lmnb.models.sizes import shown
 
 __all__ = ["Part", "check_space", "free_bytes"]
 
@@ -97,8 +98,8 @@ def check_space(folder: Path, needed: int, *, free: Callable[[Path], int] = free
     here = free(folder)
     if needed and needed + MARGIN > here:
         raise DiskFull(
-            f"{_size(needed)} more are needed in {folder}, where {_size(here)} are free "
-            f"({_size(MARGIN)} of them are left free). Remove models, or set HF_HUB_CACHE to a "
+            f"{shown(needed)} more are needed in {folder}, where {shown(here)} are free "
+            f"({shown(MARGIN)} of them are left free). Remove models, or set HF_HUB_CACHE to a "
             "folder on another disk."
         )
 
@@ -106,15 +107,7 @@ def check_space(folder: Path, needed: int, *, free: Callable[[Path], int] = free
 def _cannot_write(error: OSError, path: Path, missing: int) -> LmnbError:
     if error.errno in NO_ROOM:
         return DiskFull(
-            f"The disk became full: {_size(missing)} more are needed in {path.parent}, where "
-            f"{_size(free_bytes(path.parent))} are free. What has arrived is kept."
+            f"The disk became full: {shown(missing)} more are needed in {path.parent}, where "
+            f"{shown(free_bytes(path.parent))} are free. What has arrived is kept."
         )
     return LmnbError(f"Could not write {path}: {error.strerror or error}", code="cannot_write")
-
-
-def _size(count: int) -> str:
-    """In powers of 1000, as disks and the Hub count."""
-    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
-        if count >= unit:
-            return f"{count / unit:.3g} {name}"
-    return f"{count} bytes"

@@ -11,6 +11,7 @@ from lmnb.models.hub.ranking import name_words
 from lmnb.models.hub.repository import HubRepo
 from lmnb.models.hub.variants import Adapter, Contents, Projector, Variant
 from lmnb.models.quant_names import choose
+from lmnb.models.sizes import shown
 from lmnb.models.wish import Wish
 
 __all__ = ["Pick", "pick"]
@@ -93,16 +94,12 @@ def _why(repo: HubRepo, best: Variant, memory: Memory | None) -> str:
     if memory is None:
         return f"{name} is the recommended quantisation"
     need = needed(best.size_bytes, repo.facts.parameters or parameters_of(best))
-    room = f"{_size(memory.gpu)} GPU and {_size(memory.ram)} other memory are free"
+    room = f"{shown(memory.gpu)} GPU and {shown(memory.ram)} other memory are free"
     if not memory.gpu:
-        room = f"{_size(memory.ram)} are free"
+        room = f"{shown(memory.ram)} are free"
     place = fit(need, memory)
     kind = "the smallest" if place == "too_large" else "the recommended quantisation"
-    return f"{name} is {kind}; {_WHERE[place]}: about {_size(need)}, and {room}"
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.3g} MB"
+    return f"{name} is {kind}; {_WHERE[place]}: about {shown(need)}, and {room}"
 
 
 def _some(names: Iterable[str], most: int = 12) -> str:
