@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -12,6 +12,7 @@ Object = dict[str, Any]
 class AnthropicErrorDetail(TypedDict):
     type: str
     message: str
+    details: NotRequired[Object]
 
 
 class AnthropicError(TypedDict):
