@@ -1014,6 +1014,10 @@ export interface components {
             type: string;
             /** Message */
             message: string;
+            /** Details */
+            details?: {
+                [key: string]: unknown;
+            };
         };
         /** AnthropicMessage */
         AnthropicMessage: {
