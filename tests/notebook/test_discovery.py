@@ -55,8 +55,8 @@ def test_on_windows_a_virtual_environments_python_stands_between(
     notebook_server: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There JPY_PARENT_PID is no number of a process, and the parent not the server."""
-    grandparent = psutil.Process().parents()[1].pid
-    environ = write(tmp_path, notebook_server | {"pid": grandparent}) | {"JPY_PARENT_PID": "712"}
+    ancestor = psutil.Process().parents()[-1].pid
+    environ = write(tmp_path, notebook_server | {"pid": ancestor}) | {"JPY_PARENT_PID": "712"}
     assert find(environ, tmp_path) is None
     monkeypatch.setattr(discovery, "starters", functools.partial(starters, platform="win32"))
     found = find(environ, tmp_path)
