@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from lmnb.chat.message import Message
 
-__all__ = ["shapes"]
+__all__ = ["shapes", "system_first"]
 
 Messages = tuple[Message, ...]
 
@@ -69,6 +69,40 @@ def alternating(messages: Messages) -> Messages:
     return tuple(merged)
 
 
+def with_results(messages: Messages) -> Messages:
+    """What a user says right after results stands in the last of them: Mistral's templates want an
+    answer first."""
+    merged: list[Message] = []
+    for message in messages:
+        if merged and merged[-1].role == "tool" and message.role == "user":
+            last = merged[-1]
+            content = _joined((last.content, message.content))
+            merged[-1] = replace(last, content=content, images=last.images + message.images)
+        else:
+            merged.append(message)
+    return tuple(merged)
+
+
+def one_call_each(messages: Messages) -> Messages:
+    """Calls of one turn as turns of their own, each with its results."""
+    split: list[Message] = []
+    rest = list(messages)
+    while rest:
+        message = rest.pop(0)
+        if len(message.tool_calls) < 2:
+            split.append(message)
+            continue
+        count = next((n for n, one in enumerate(rest) if one.role != "tool"), len(rest))
+        results, rest = rest[:count], rest[count:]
+        for number, call in enumerate(message.tool_calls):
+            turn = message if not number else Message("assistant", "")
+            own = [one for one in results if one.tool_call_id == call.id]
+            split += [replace(turn, tool_calls=(call,)), *own]
+        known = {call.id for call in message.tool_calls}
+        split += [one for one in results if one.tool_call_id not in known]
+    return tuple(split)
+
+
 def without_reasoning(messages: Messages) -> Messages:
     """gpt-oss takes no turn with reasoning, content and tool calls together."""
     return tuple(
@@ -89,4 +123,7 @@ _WAYS: tuple[tuple[Callable[[Messages], Messages], ...], ...] = (
     (system_first, alternating),
     (system_in_user,),
     (system_in_user, alternating),
+    (one_call_each,),
+    (system_in_user, alternating, with_results),
+    (system_in_user, alternating, with_results, one_call_each),
 )

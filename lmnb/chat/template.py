@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from lmnb.chat.controls import CUT, ControlTokens, without_marks
 from lmnb.chat.message import Message
 from lmnb.chat.meter import UNITS, Meter, OverBudget
 from lmnb.chat.sandbox import Raised, Sandbox
-from lmnb.chat.shapes import shapes
+from lmnb.chat.shapes import shapes, system_first
 from lmnb.errors import InvalidRequest
 
 __all__ = ["DEFAULT_TEMPLATE", "ChatTemplate"]
@@ -76,6 +77,7 @@ class ChatTemplate:
             raise self._invalid("does not compile", error) from error
         self._content_in_parts = self._wants_parts()
         self._empty_is_null = self._wants_null()
+        self._forgets_system = self._loses_system()
         self._tools_in_message = "message['tools']" in source
 
     def render(
@@ -101,6 +103,8 @@ class ChatTemplate:
             raise InvalidRequest(
                 "The last message must be the assistant's to be continued.", param="messages"
             )
+        if self._forgets_system:
+            messages = system_first(tuple(messages))
         meter = Meter(_budget(messages))
         refusal: InvalidRequest | None = None
         for shape, parse, no_tools in _attempts(messages, tools):
@@ -150,6 +154,8 @@ class ChatTemplate:
     def _conversation(
         self, messages: Sequence[Message], parse: Callable[[str], Any], continue_final: bool
     ) -> list[dict[str, Any]]:
+        if self._empty_is_null:
+            messages = [part for message in messages for part in _apart(message)]
         conversation = [self._message(message, parse) for message in messages]
         if continue_final:
             last = conversation[-1]
@@ -203,6 +209,18 @@ class ChatTemplate:
 
         return "tool_calls" in self.source and not shows("") and shows(None)
 
+    def _loses_system(self) -> bool:
+        """Whether of two system messages, one in front and one later, either does not appear."""
+        late = f"{_PROBE}-late"
+        talk = [("system", _PROBE), ("user", ""), ("assistant", ""), ("system", late), ("user", "")]
+        messages = [{"role": role, "content": content} for role, content in talk]
+        given = self._variables(None, {}) | {"messages": messages, "add_generation_prompt": True}
+        try:
+            text = self._run(given, Meter(_PROBE_UNITS))
+        except InvalidRequest:
+            return False
+        return late not in text or _PROBE not in text.replace(late, "")
+
     def _wants_parts(self) -> bool:
         """Whether content must be a list of parts: as a plain string it does not appear."""
         return not self._shows(_PROBE) and self._shows([{"type": "text", "text": _PROBE}])
@@ -242,6 +260,14 @@ def _attempts(messages: Sequence[Message], tools: object) -> Iterator[_Attempt]:
             yield shape, _as_object, no_tools
             if any(message.tool_calls for message in shape):
                 yield shape, str, no_tools
+
+
+def _apart(message: Message) -> Iterator[Message]:
+    """What is said before calls as a turn of its own."""
+    if message.content and message.tool_calls:
+        yield replace(message, tool_calls=())
+        message = replace(message, content="", reasoning="")
+    yield message
 
 
 def _as_object(arguments: str) -> Any:

@@ -133,3 +133,29 @@ def test_a_reference_to_nothing_says_nothing_where_a_tool_is_not_strict() -> Non
     assert '{"b": ["x"]}' not in texts
     with pytest.raises(InvalidRequest, match="gone"):
         arguments_schema(replace(tool, strict=True))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_whatever_agents_send_reaches_the_model(name: str) -> None:
+    """Claude Code's turns: late system messages, parallel calls, words beside results. Some
+    templates refuse them, some drop them; what is said before calls many know nothing of."""
+    calls = tuple(
+        replace(CALL, id=f"call_{city}", arguments=_in(city)) for city in ("Paris", "Rome")
+    )
+    said = prompt(
+        name,
+        Message("system", "Be kind."),
+        ASKED,
+        Message("system", "Be quick."),
+        Message("assistant", "I look.", tool_calls=calls),
+        Message("tool", "sunny", "get_weather", tool_call_id="call_Paris"),
+        Message("tool", "rainy", "get_weather", tool_call_id="call_Rome"),
+        Message("user", "Go on."),
+        Message("system", "Be brief."),
+    )
+    wanted = ("Be kind.", "Weather?", "Be quick.", "Paris", "Rome", "sunny", "rainy", "Go on.")
+    assert [text for text in (*wanted, "Be brief.") if text not in said] == []
+
+
+def _in(city: str) -> str:
+    return json.dumps({"city": city, "days": 1})
