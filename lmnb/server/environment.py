@@ -46,6 +46,6 @@ def as_seconds(text: str, name: str) -> float:
 
 def as_port(text: str, name: str) -> int:
     """`name`: where it was said. Raises InvalidRequest."""
-    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535):
         raise InvalidRequest(f"{name} is a number from 0 to 65535, not {text!r}.")
     return int(text)

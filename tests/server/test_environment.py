@@ -58,7 +58,7 @@ def test_some_downloads_run_at_once(text: str) -> None:
         downloads_at_once({"LMNB_DOWNLOADS": text})
 
 
-@pytest.mark.parametrize("text", ["65536", "-1", "²", "1e3"])
+@pytest.mark.parametrize("text", ["65536", "-1", "²", "1e3", "9" * 5000])
 def test_a_port_is_a_number_that_ports_have(text: str) -> None:
     with pytest.raises(InvalidRequest, match="LMNB_PORT"):
         port({"LMNB_PORT": text}, "LMNB_PORT")
