@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -43,7 +44,8 @@ async def fetch(
             job = await client.json("GET", _status_route(job))
     except asyncio.CancelledError:
         if not any(one["job_id"] == job["job_id"] and is_moving(one) for one in before):
-            await client.json("POST", f"{ROUTE}/pause", {"job_id": job["job_id"]})
+            with suppress(LmnbError):  # it may have ended meanwhile
+                await client.json("POST", f"{ROUTE}/pause", {"job_id": job["job_id"]})
         raise
     return _whole(job)
 

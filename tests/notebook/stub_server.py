@@ -66,6 +66,8 @@ class StubServer:
         """Those that the server knows."""
         self.download_status = "completed"
         """Of one that was begun."""
+        self.has_ended = False
+        """It can be paused no more."""
         self.client_left = threading.Event()
 
     @property
@@ -207,6 +209,8 @@ class Hub(Handler):
             self.finish({"repo": "acme/tiny-GGUF", "quantization": "Q4_K_M", **facts})
         elif what == "estimate":
             self.finish({"model": body["model"], "total_bytes": 150_000_000, "fit": "cpu"})
+        elif what == "pause" and self.stub.has_ended:
+            self.fail(400, "x", "job_1 is completed.")
         else:
             status = "paused" if what == "pause" else "downloading"
             self.finish({"job_id": "job_1", "status": status, "total_size_bytes": 98})

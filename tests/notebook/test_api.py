@@ -203,6 +203,13 @@ def test_a_download_is_followed_or_left_to_the_server(stub: StubServer) -> None:
     assert stub.bodies[-1] == {"model": "acme/tiny-GGUF"}
 
 
+async def test_cancelling_a_download_that_has_just_ended_is_no_failure(stub: StubServer) -> None:
+    stub.download_status, stub.has_ended = "downloading", True
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(adownload("acme/tiny-GGUF"), 0.8)
+    assert stub.bodies[-1] == {"job_id": "job_1"}
+
+
 def test_an_estimate_is_asked_of_the_server(stub: StubServer) -> None:
     assert estimate("tiny", context_length=2048)["fit"] == "cpu"
     assert stub.bodies[-1] == {"model": "tiny", "context_length": 2048}
