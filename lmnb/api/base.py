@@ -31,6 +31,7 @@ from lmnb.service.log import Requested
 __all__ = ["ApiHandler", "RouteNotFoundHandler", "endpoint"]
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
+PIECE_BYTES = 1 << 20
 NEEDS = "__lmnb_needs"
 """What a verb is marked with: the permission that it asks for."""
 Verb = Callable[..., Awaitable[None]]
@@ -155,6 +156,16 @@ class ApiHandler(web.RequestHandler):
         self.set_status(status)
         self.set_header("Content-Type", "application/json")
         self.finish(msgspec.json.encode(value))
+
+    async def reply_at_length(self, value: Any) -> None:
+        """Answer with JSON of many megabytes. Tornado copies what it is given, more than once."""
+        data = msgspec.json.encode(value)
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Content-Length", len(data))
+        for start in range(0, len(data), PIECE_BYTES):
+            self.write(data[start : start + PIECE_BYTES])
+            await self.flush()
+        self.finish()
 
     def fail(self, error: LmnbError) -> None:
         """Answer with the error, as `error_body` writes it."""

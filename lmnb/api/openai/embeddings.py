@@ -85,7 +85,8 @@ class EmbeddingsHandler(ApiHandler):
             else:
                 data = _entries(vectors, request.encoding_format)
         usage = {"prompt_tokens": vectors.tokens, "total_tokens": vectors.tokens}
-        self.reply({"object": "list", "data": data, "model": vectors.model, "usage": usage})
+        answer = {"object": "list", "data": data, "model": vectors.model, "usage": usage}
+        await self.reply_at_length(answer)
 
 
 def _entries(vectors: Vectors, encoding: Encoding) -> list[msgspec.Raw]:
