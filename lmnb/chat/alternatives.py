@@ -6,11 +6,14 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
 
-from lmnb.chat.exclusion import Closed, exclude, names, properties
+from lmnb.chat.exclusion import Closed, exclude, names, properties, values
 
 __all__ = ["any_of"]
 
 Schema = dict[str, Any]
+
+MAX_COMPARED = 256
+"""Branches of which each is compared with each. Texts that are listed may be more."""
 
 
 def any_of(schema: Schema, resolve: Callable[[Any], Any], closed: Closed) -> list[Any] | None:
@@ -21,6 +24,10 @@ def any_of(schema: Schema, resolve: Callable[[Any], Any], closed: Closed) -> lis
     """
     branches: Sequence[Any] = schema["oneOf"]
     whole = [_whole(resolve(branch), schema) for branch in branches]
+    if _are_different_texts(whole):
+        return [*branches]
+    if len(branches) > MAX_COMPARED:
+        return None
     forbidden: list[set[str]] = [set() for _ in branches]
     for one, other in combinations(range(len(branches)), 2):
         if exclude(whole[one], whole[other], closed):
@@ -31,6 +38,16 @@ def any_of(schema: Schema, resolve: Callable[[Any], Any], closed: Closed) -> lis
         forbidden[one].add(min(only[1]))
         forbidden[other].add(min(only[0]))
     return [_without(*pair) for pair in zip(branches, forbidden, strict=True)]
+
+
+def _are_different_texts(branches: Sequence[Any]) -> bool:
+    listed = [set[str]() for _ in branches]
+    for branch, texts in zip(branches, listed, strict=True):
+        given = values(branch) if isinstance(branch, dict) else None
+        if given is None or not all(isinstance(one, str) for one in given):
+            return False
+        texts.update(given)
+    return len(set().union(*listed)) == sum(map(len, listed))
 
 
 def _whole(branch: Any, schema: Schema) -> Any:

@@ -245,6 +245,15 @@ def test_branches_that_require_different_things_are_kept_apart():
     assert not any(text in texts for text in ("{}", '{"w": 1}', '{"r": 1, "w": 1, "h": 2}'))
 
 
+def test_many_branches_are_listed_texts_or_too_many():
+    texts = documents({"oneOf": [{"const": f"c{number}"} for number in range(1000)]})
+    assert '"c999"' in texts
+    assert '"c1000"' not in texts
+    for branch in ({"const": "c0"}, {"type": "integer"}):
+        with pytest.raises(InvalidRequest, match="'oneOf'"):
+            schema.ready({"oneOf": [branch, *({"const": f"c{number}"} for number in range(1000))]})
+
+
 def test_a_reference_into_a_list():
     texts = documents({"prefixItems": [{"const": 1}, {"$ref": "#/prefixItems/0"}], "items": False})
     assert "[1, 1]" in texts
