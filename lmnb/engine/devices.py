@@ -18,6 +18,8 @@ __all__ = ["Devices", "Gpu", "ask_devices"]
 SECONDS = 60.0
 """A GPU's driver may take long to start."""
 log = logging.getLogger("lmnb.runtime")
+_kept: list[object] = []
+"""What llama.cpp may call as long as this process lives."""
 
 
 class Gpu(msgspec.Struct, frozen=True):
@@ -61,7 +63,8 @@ def _look() -> Devices:
     import llama_cpp
     from llama_cpp._ggml import libggml
 
-    llama_cpp.llama_log_set(llama_cpp.llama_log_callback(lambda *_: None), ctypes.c_void_p(0))
+    _kept.append(llama_cpp.llama_log_callback(lambda *_: None))
+    llama_cpp.llama_log_set(_kept[-1], ctypes.c_void_p(0))
     llama_cpp.llama_backend_init()
     features = re.findall(r"(\w+) = 1", llama_cpp.llama_print_system_info().decode())
     if not llama_cpp.llama_supports_gpu_offload():
