@@ -30,7 +30,7 @@ def read_facts(
         description=model.description(),
         architecture=metadata.get("general.architecture", ""),
         size_bytes=lib.llama_model_size(model.handle),
-        parameters=lib.llama_model_n_params(model.handle),
+        parameters=model.parameters,
         n_vocab=vocab.size,
         n_layers=model.layers,
         train_context=model.train_context,

@@ -62,6 +62,7 @@ class Model:
         self._stack.callback(lib.llama_model_free, self.handle)
         self.vocab = Vocab(self.handle)
         self.train_context: int = lib.llama_model_n_ctx_train(self.handle)
+        self.parameters: int = lib.llama_model_n_params(self.handle)
         self.layers: int = lib.llama_model_n_layer(self.handle)
         self.window: int = lib.llama_model_n_swa(self.handle)
         self.gpu_layers = min(

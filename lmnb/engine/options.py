@@ -26,7 +26,7 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Requests that are computed at the same time (1 to 64)."""
     kv_unified: bool | None = None
     """True: the slots share one KV cache of `context_length` cells. False: each slot has its own.
-    None: see docs/architecture.md; shared."""
+    None: what suits the model and the slots (`settling.py`)."""
     batch_size: int = 2048
     """Most tokens handed to llama.cpp in one call."""
     micro_batch_size: int = 512

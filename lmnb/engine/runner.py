@@ -54,7 +54,7 @@ class Runner:
         cores = usable_cores()
         most = options.threads or cores
         self.model = model
-        self.options = settled(options, model.train_context)
+        self.options = settled(options, model.train_context, model.parameters)
         self.context = Context(model, self.options, self.options.slots, most, log)
         self.eyes = Eyes(self._open_projector(log, most), self.context.length)
         places = Places()

@@ -66,6 +66,9 @@ class Scheduler:
         """The step before this one read (a part of) a picture."""
         self._chunk = self._left = 0
         """Prompt tokens between two decodes, and how many of them are still to be read."""
+        self._shortest_first = False
+        """Every other chunk goes to who needs least, the others to who came first: a question need
+        not wait for the end of a book, nor the book for the last question."""
         self._steps = 0
         self._inside = self._step_seconds = self._python_seconds = 0.0
 
@@ -179,6 +182,7 @@ class Scheduler:
         for sequence in decoding:
             self._schedule(sequence, 1)
         self._chunk = self._left = self._prefill_budget(len(decoding))
+        self._shortest_first = not self._shortest_first
 
     def _schedule_prompts(self) -> None:
         while self._schedule_prompt():
@@ -190,7 +194,7 @@ class Scheduler:
         prompts = (
             s for s in self.running if s.prefilling and not s.looking and s.id not in scheduled
         )
-        sequence = min(prompts, key=lambda s: s.started, default=None)
+        sequence = min(prompts, key=self._turn, default=None)
         if sequence is None:
             return 0
         if self._left < self._chunk and self._left < min(sequence.remaining, SLIVER):
@@ -198,6 +202,9 @@ class Scheduler:
         count = self._schedule(sequence, self._left)
         self._left -= count
         return count
+
+    def _turn(self, sequence: Sequence) -> tuple[int, float]:
+        return sequence.remaining if self._shortest_first else 0, sequence.started
 
     def _prefill_budget(self, decoding: int) -> int:
         """Prompt tokens that may be read before the next decode."""

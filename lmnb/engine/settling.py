@@ -11,9 +11,11 @@ __all__ = ["LANES", "PACKED_TOKENS", "longest_text", "settled", "settled_for_vec
 
 DEFAULT_CONTEXT = 4096
 MANY_SLOTS = 4
+SMALL_MODEL = 500_000_000
+"""More slots than that, and those of a model of up to so many parameters, get a KV cache each: that is
+faster for many unrelated requests, and an answer does not depend on who else has cells."""
 SEPARATE_CELLS = 32768
-"""More slots than that get a KV cache each, unless that makes more cells than this: separate caches
-are faster for many unrelated requests, a shared one costs less memory (docs/architecture.md)."""
+"""Unless that makes more cells than this: a shared cache costs less memory (docs/architecture.md)."""
 CELLS = 256
 """llama.cpp makes contexts of a multiple of so many tokens."""
 PACKED_TOKENS = 256
@@ -24,14 +26,15 @@ LANES = 64
 """Texts in one call."""
 
 
-def settled(options: LoadOptions, train_context: int) -> LoadOptions:
+def settled(options: LoadOptions, train_context: int, parameters: int) -> LoadOptions:
     """For a model that writes text. `train_context`: the longest it was made for; 0: unknown."""
     context = options.context_length
     if not context:
         context = min(train_context or DEFAULT_CONTEXT, DEFAULT_CONTEXT)
     unified = options.kv_unified
     if unified is None:
-        unified = options.slots <= MANY_SLOTS or options.slots * context > SEPARATE_CELLS
+        shared = options.slots <= MANY_SLOTS and parameters > SMALL_MODEL
+        unified = shared or options.slots * context > SEPARATE_CELLS
     return msgspec.structs.replace(options, context_length=context, kv_unified=unified)
 
 

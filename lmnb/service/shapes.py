@@ -18,8 +18,10 @@ _NUMBERS = {kind.name.lower(): number for number, kind in TENSOR_TYPES.items()}
 def shape_of(info: ModelInfo, options: LoadOptions) -> LoadShape:
     """What `options` become for this model."""
     vectors = makes_vectors(info, options)
-    settle = settled_for_vectors if vectors else settled
-    options = settle(options, info.context_length)
+    if vectors:
+        options = settled_for_vectors(options, info.context_length)
+    else:
+        options = settled(options, info.context_length, info.parameters)
     assert options.context_length is not None
     return LoadShape(
         context=options.context_length,
@@ -42,7 +44,7 @@ def shape_of(info: ModelInfo, options: LoadOptions) -> LoadShape:
 def settled_for(info: ModelInfo, options: LoadOptions) -> LoadOptions:
     """What a caller is told: the context is that of one conversation, or of one text."""
     if not makes_vectors(info, options):
-        return settled(options, info.context_length)
+        return settled(options, info.context_length, info.parameters)
     longest = longest_text(options, info.context_length)
     return msgspec.structs.replace(options, context_length=longest, kv_unified=True)
 

@@ -89,6 +89,21 @@ def test_long_prompts_stall_nobody_for_more_than_a_chunk(runner):
         step(runner, replies)
 
 
+def test_a_short_prompt_does_not_wait_for_a_long_one_nor_starves_it(smollm2):
+    runner = load(smollm2, slots=4, context_length=2048, micro_batch_size=64)
+    (book,) = (replies := submit(runner, request(words(1500), max_tokens=1))).values()
+    for answered in range(60):
+        replies |= submit(runner, request(words(40, answered + 1), max_tokens=1))
+        question = list(replies.values())[-1]
+        while question.end is None:
+            step(runner, replies)
+        if book.end is not None:
+            break
+    assert answered > 10
+    assert book.finished.prompt_tokens > 1000
+    runner.close()
+
+
 def test_cancelling_frees_the_slot_at_once(runner):
     replies = submit(
         runner, *(request(words(30, i), max_tokens=500, ignore_eos=True) for i in range(4))
@@ -198,6 +213,22 @@ def test_eight_at_once_compute_what_one_alone_computes(smollm2):
     for reply, one in zip(together, wanted, strict=True):
         alone = run(runner, one)[0]
         assert reply.logprobs[0].logprob == pytest.approx(alone.logprobs[0].logprob, abs=0.2)
+    runner.close()
+
+
+def test_the_same_request_gives_the_same_text_whatever_was_asked_before(smollm2):
+    """Bit for bit: from a cold cache and a warm one, alone and beside others."""
+    runner = load(smollm2)
+    for seed, temperature in ((7, 1.5), (42, 0.8), (None, 0)):
+        wanted = request(
+            CHAT.format(f"Tell me story number {seed}."),
+            max_tokens=40,
+            sampling=Sampling(temperature=temperature, seed=seed),
+        )
+        first = run(runner, wanted)[0].text
+        run(runner, *(request(words(150, i), max_tokens=20) for i in range(4)))
+        again = [run(runner, wanted)[0], *run(runner, wanted, wanted, wanted)]
+        assert [reply.text for reply in again] == [first] * 4
     runner.close()
 
 

@@ -55,10 +55,14 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> ModelRecord:
     return ModelStore([path], import_dir=path.parent / "imported").list()[0]
 
 
+SHARED = LoadOptions(kv_unified=True)
+"""As the slots of larger models share a cache."""
+
+
 async def estimate(
     record: ModelRecord, machine: FixedMachine, guardrail: str | None = None, **options: object
 ) -> Estimate:
-    changed = msgspec.structs.replace(LoadOptions(), **options)
+    changed = msgspec.structs.replace(SHARED, **options)
     return await Estimates(machine).estimate(record, changed, guardrail)
 
 
@@ -69,7 +73,7 @@ async def test_without_a_gpu_everything_is_in_main_memory(record: ModelRecord) -
     assert need.weights == pytest.approx(record.size_bytes, rel=0.01)
     assert need.cache == 20 * 4096 * 2 * 8 * 128 * 2
     assert found.total == need.weights + need.cache + need.compute
-    assert found.options == LoadOptions()
+    assert found.options == SHARED
     assert found.max_context_length == record.info.context_length
     assert found.host_cache == need.cache // 3
 
