@@ -13,7 +13,13 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
 
 ROOT = Path(__file__).resolve().parents[2]
-ISOLATED = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "JPY_PARENT_PID", "JUPYTERHUB_SERVICE_URL")
+ISOLATED = (
+    "OPENAI_BASE_URL",
+    "OPENAI_API_KEY",
+    "JPY_PARENT_PID",
+    "JUPYTERHUB_SERVICE_URL",
+    "VIRTUAL_ENV",  # IPython warns of one that is not its own
+)
 
 
 @dataclass

@@ -165,9 +165,10 @@ async def test_too_many_may_not_wait_for_a_load(make, factory):
 
 async def test_loads_are_done_one_after_the_other(manager, factory):
     factory.gate, joined = asyncio.Event(), []
-    loads = [manager.load(name, progress=joined.append) for name in ("alpha", "beta")]
-    first, second = map(asyncio.ensure_future, loads)
-    await until(lambda: len(joined) >= 2 and factory.begun)
+    first = asyncio.ensure_future(manager.load("alpha", progress=joined.append))
+    await until(lambda: joined and factory.begun)
+    second = asyncio.ensure_future(manager.load("beta", progress=joined.append))
+    await until(lambda: len(joined) >= 2)
     await asyncio.sleep(0.05)
     assert factory.begun == 1
     factory.gate.set()
