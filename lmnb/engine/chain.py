@@ -54,30 +54,33 @@ def _stages(o: Sampling, vocab: Vocab, seed: int, train_context: int) -> list[An
         stages.append(lib.llama_sampler_init_logit_bias(vocab.size, len(biases), array))
     if o.mirostat:
         return [*stages, lib.llama_sampler_init_temp(o.temperature), _mirostat(o, vocab, seed)]
-    made: dict[Stage, Callable[[], Any]] = {
-        "penalties": lambda: _penalties(o, vocab, train_context),
-        "dry": lambda: _dry(o, vocab, train_context),
-        "top_n_sigma": lambda: lib.llama_sampler_init_top_n_sigma(o.top_n_sigma),
-        "top_k": lambda: lib.llama_sampler_init_top_k(o.top_k),
-        "typ_p": lambda: lib.llama_sampler_init_typical(o.typical_p, o.min_keep),
-        "top_p": lambda: lib.llama_sampler_init_top_p(o.top_p, o.min_keep),
-        "min_p": lambda: lib.llama_sampler_init_min_p(o.min_p, o.min_keep),
-        "xtc": lambda: lib.llama_sampler_init_xtc(
-            o.xtc_probability, o.xtc_threshold, o.min_keep, seed
+    made: dict[Stage, tuple[bool, Callable[[], Any]]] = {
+        "penalties": (penalises(o), lambda: _penalties(o, vocab, train_context)),
+        "dry": (o.dry_multiplier > 0, lambda: _dry(o, vocab, train_context)),
+        "top_n_sigma": (
+            o.top_n_sigma > 0,
+            lambda: lib.llama_sampler_init_top_n_sigma(o.top_n_sigma),
         ),
-        "temperature": lambda: _temperature(o),
+        "top_k": (o.top_k > 0, lambda: lib.llama_sampler_init_top_k(o.top_k)),
+        "typ_p": (
+            o.typical_p < 1,
+            lambda: lib.llama_sampler_init_typical(o.typical_p, o.min_keep),
+        ),
+        "top_p": (o.top_p < 1, lambda: lib.llama_sampler_init_top_p(o.top_p, o.min_keep)),
+        "min_p": (o.min_p > 0, lambda: lib.llama_sampler_init_min_p(o.min_p, o.min_keep)),
+        "xtc": (
+            o.xtc_probability > 0,
+            lambda: lib.llama_sampler_init_xtc(
+                o.xtc_probability, o.xtc_threshold, o.min_keep, seed
+            ),
+        ),
+        "temperature": (True, lambda: _temperature(o)),
     }
-    idle: dict[Stage, bool] = {
-        "penalties": not penalises(o),
-        "dry": o.dry_multiplier <= 0,
-        "top_n_sigma": o.top_n_sigma <= 0,
-        "top_k": o.top_k <= 0,
-        "typ_p": o.typical_p >= 1,
-        "top_p": o.top_p >= 1,
-        "min_p": o.min_p <= 0,
-        "xtc": o.xtc_probability <= 0,
-    }
-    stages += [made[name]() for name in o.samplers if name in made and not idle.get(name)]
+    for name in o.samplers:
+        if name != "adaptive_p":
+            matters, make = made[name]
+            if matters:
+                stages.append(make())
     if "adaptive_p" in o.samplers:
         return [
             *stages,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -76,6 +76,7 @@ Stage = Literal[
     "temperature",
     "adaptive_p",
 ]
+USUAL_STAGES: tuple[Stage, ...] = tuple(one for one in get_args(Stage) if one != "adaptive_p")
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -110,17 +111,7 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     adaptive_decay: float = 0.9
     min_keep: int = 0
     """Tokens that samplers which drop tokens leave, at least."""
-    samplers: tuple[Stage, ...] = (
-        "penalties",
-        "dry",
-        "top_n_sigma",
-        "top_k",
-        "typ_p",
-        "top_p",
-        "min_p",
-        "xtc",
-        "temperature",
-    )
+    samplers: tuple[Stage, ...] = USUAL_STAGES
     """Which, and in what order. Mirostat takes the place of all. `adaptive_p` is always the last: it
     chooses instead of chance alone."""
     logit_bias: tuple[tuple[int, float], ...] = ()

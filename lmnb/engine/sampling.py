@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from lmnb.engine.chain import build_chain, penalises, window
 from lmnb.engine.context import Logits
 from lmnb.engine.events import Alternative, TokenLogprob
-from lmnb.engine.options import Sampling
+from lmnb.engine.options import USUAL_STAGES, Sampling
 from lmnb.engine.vocab import Tokens, Vocab
 from lmnb.errors import DamagedModel, EngineError
 
@@ -38,7 +38,7 @@ class Sampler:
         self._vocab = vocab
         self._stack = contextlib.ExitStack()
         penalised = penalises(options) or options.dry_multiplier > 0
-        reordered = options.samplers != Sampling().samplers
+        reordered = options.samplers != USUAL_STAGES
         biased = bool(options.logit_bias or options.text_bias)
         whole = penalised or biased or options.mirostat > 0 or reordered
         self.history = max(

@@ -111,7 +111,7 @@ class Sequence:
     @property
     def too_short(self) -> bool:
         """Whether nothing may end it yet, as its caller wished."""
-        return self._free and self.completion_length < self.request.rules.least
+        return self.completion_length < self.request.rules.least and self._free
 
     @property
     def _free(self) -> bool:

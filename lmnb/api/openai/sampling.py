@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from lmnb.api.body import Body, Integer
 from lmnb.api.openai.logit_bias import LogitBias
 from lmnb.api.openai.samplers import Samplers
-from lmnb.engine.options import Sampling
+from lmnb.engine.options import USUAL_STAGES, Sampling
 
 __all__ = [
     "LIMIT_NAMES",
@@ -100,7 +100,7 @@ class SamplingFields(Body):
     adaptive_target: Annotated[float, Field(ge=-1e6, le=1)] = Sampling().adaptive_target
     adaptive_decay: Annotated[float, Field(ge=0, le=0.99)] = Sampling().adaptive_decay
     min_keep: Annotated[Integer, Field(ge=0, le=INT32)] = Sampling().min_keep
-    samplers: Samplers = Sampling().samplers
+    samplers: Samplers = USUAL_STAGES
     logit_bias: LogitBias = ()
 
     @property
