@@ -11,8 +11,10 @@ from pydantic_core import ErrorDetails, from_json
 
 from lmnb.errors import InvalidRequest
 
-__all__ = ["Body", "Integer", "Number", "made_of", "parse", "read_body"]
+__all__ = ["INT32", "INT64", "Body", "Integer", "Number", "made_of", "parse", "read_body"]
 
+INT32 = 2**31 - 1
+INT64 = 2**63 - 1
 BodyT = TypeVar("BodyT", bound="Body")
 T = TypeVar("T")
 CONTAINERS = {

@@ -11,9 +11,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.base import ApiHandler, endpoint
-from lmnb.api.body import Integer
+from lmnb.api.body import INT32, Integer
 from lmnb.api.openai.dialects import RefusingFields
-from lmnb.api.openai.sampling import INT32
 from lmnb.api.openai.tokenize import only_model
 from lmnb.errors import InvalidRequest
 from lmnb.service.embedding import Ranking, rerank

@@ -9,8 +9,8 @@ from pydantic_core import PydanticCustomError
 
 from lmnb.api.anthropic.content import Blocks, InputMessage, conversation
 from lmnb.api.anthropic.errors import NO_THREADS
-from lmnb.api.body import Body, Integer
-from lmnb.api.openai.sampling import INT32, INT64, GenerationFields, token_limit, unsupported
+from lmnb.api.body import INT32, INT64, Body, Integer
+from lmnb.api.openai.sampling import GenerationFields, token_limit, unsupported
 from lmnb.chat.grammar import ResponseFormat
 from lmnb.chat.tools import AUTO, Tool, ToolChoice
 from lmnb.errors import InvalidRequest

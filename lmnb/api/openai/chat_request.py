@@ -9,13 +9,12 @@ import msgspec
 from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from lmnb.api.body import Body, Integer
+from lmnb.api.body import INT32, Body, Integer
 from lmnb.api.image import ImageAddress
 from lmnb.api.openai.content import content_parts
 from lmnb.api.openai.dialects import ReportFields
 from lmnb.api.openai.response_format import FormatFields
 from lmnb.api.openai.sampling import (
-    INT32,
     NO_LIMIT,
     GenerationFields,
     Limit,

@@ -7,11 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from lmnb.api.body import Integer
+from lmnb.api.body import INT32, Integer
 from lmnb.api.openai.dialects import ReportFields
 from lmnb.api.openai.response_format import FormatFields
 from lmnb.api.openai.sampling import (
-    INT32,
     LIMIT_NAMES,
     MAX_CHOICES,
     GenerationFields,

@@ -15,8 +15,8 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from pydantic import AliasChoices, Field, model_validator
 
-from lmnb.api.body import Body, Integer
-from lmnb.api.openai.sampling import INT32, unsupported
+from lmnb.api.body import INT32, Body, Integer
+from lmnb.api.openai.sampling import unsupported
 from lmnb.engine.options import TokenRules
 
 __all__ = ["RefusingFields", "ReportFields", "TokenFields"]

@@ -12,9 +12,8 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.base import ApiHandler, endpoint
-from lmnb.api.body import Integer
+from lmnb.api.body import INT32, Integer
 from lmnb.api.openai.dialects import RefusingFields
-from lmnb.api.openai.sampling import INT32
 from lmnb.service.embedding import Input, Vectors, embed, floats
 
 __all__ = ["EmbeddingsHandler"]

@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
+from lmnb.api.body import INT32
+
 __all__ = ["LogitBias"]
 
-INT32 = 2**31 - 1
 LIMIT = 100
 BANNED = -1e6
 """`false`: llama-server's -inf, as a number that can be added to."""

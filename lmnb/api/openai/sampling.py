@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from lmnb.api.body import Body, Integer
+from lmnb.api.body import INT32, INT64, Body, Integer
 from lmnb.api.openai.logit_bias import LogitBias
 from lmnb.api.openai.samplers import Samplers
 from lmnb.engine.options import USUAL_STAGES, Sampling
@@ -23,8 +23,6 @@ __all__ = [
     "unsupported",
 ]
 
-INT32 = 2**31 - 1
-INT64 = 2**63 - 1
 MAX_CHOICES = 128
 ANY_SEED = -1
 """LM Studio's and llama.cpp's word for a fresh seed each time."""

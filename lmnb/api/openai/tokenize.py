@@ -10,9 +10,8 @@ from pydantic import AliasChoices, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.base import ApiHandler, endpoint
-from lmnb.api.body import Body, Integer
+from lmnb.api.body import INT32, Body, Integer
 from lmnb.api.openai.chat_request import ChatRequest
-from lmnb.api.openai.sampling import INT32
 from lmnb.engine import Engine
 from lmnb.errors import InvalidRequest
 from lmnb.service.counting import prompt_tokens

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
-from lmnb.api.body import Body, Integer
+from lmnb.api.body import INT32, INT64, Body, Integer
 from lmnb.api.image import ImageAddress
 from lmnb.api.lmstudio.chat.integrations import Integration
 from lmnb.api.openai.response_format import FormatFields
-from lmnb.api.openai.sampling import INT32, INT64, NO_LIMIT, SamplingFields
+from lmnb.api.openai.sampling import NO_LIMIT, SamplingFields
 from lmnb.models.gguf.reasoning import ReasoningChoice
 
 __all__ = ["NativeChatRequest"]

@@ -8,14 +8,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from lmnb.api.body import Body, Integer
+from lmnb.api.body import INT64, Body, Integer
 from lmnb.api.openai.dialects import TokenFields
 from lmnb.api.openai.response_format import FormatFields
 from lmnb.api.openai.responses.items import InputItem, ItemReference, Items, to_json
 from lmnb.api.openai.responses.text_format import TextOptions
 from lmnb.api.openai.responses.tools import ToolFields
 from lmnb.api.openai.sampling import (
-    INT64,
     NO_LIMIT,
     GenerationFields,
     thinking_variables,
