@@ -14,8 +14,7 @@ from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.body import INT32, Integer
 from lmnb.api.openai.dialects import RefusingFields
 from lmnb.api.openai.tokenize import only_model
-from lmnb.errors import InvalidRequest
-from lmnb.service.embedding import Ranking, rerank
+from lmnb.service.embedding import rerank
 
 __all__ = ["RerankHandler"]
 
@@ -88,7 +87,9 @@ class RerankHandler(ApiHandler):
         }
 
     async def _texts(self, request: RerankRequest, texts: list[str]) -> list[dict[str, Any]]:
-        ranking = await self._ranked(request, texts)
+        manager = self.services.manager
+        model = request.model or await only_model(manager)
+        ranking = await rerank(manager, model, request.query, texts, field="texts")
         results: list[dict[str, Any]] = [
             {"index": index, "score": score} for index, score in ranking.scores[: request.top_n]
         ]
@@ -96,15 +97,3 @@ class RerankHandler(ApiHandler):
             for result in results:
                 result["text"] = texts[result["index"]]
         return results
-
-    async def _ranked(self, request: RerankRequest, texts: list[str]) -> Ranking:
-        manager = self.services.manager
-        model = request.model or await only_model(manager)
-        try:
-            return await rerank(manager, model, request.query, texts)
-        except InvalidRequest as error:
-            if error.param is not None and error.param.startswith("documents"):
-                called = error.param.replace("documents", "texts", 1)
-                error.message = error.message.replace(error.param, called)
-                error.param = called
-            raise

@@ -224,3 +224,5 @@ class RerankRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     query: str
     documents: tuple[str, ...]
+    field: str = "documents"
+    """What the client calls them: errors do, too."""

@@ -126,9 +126,9 @@ class VectorRunner:
                 raise InvalidRequest(
                     "This model is no reranker: it gives embeddings, no scores.", param="model"
                 )
-            _check_count(len(request.documents), "documents")
+            _check_count(len(request.documents), request.field)
             inputs = [
-                self._checked(self._pair(request.query, document), f"documents[{index}]")
+                self._checked(self._pair(request.query, document), f"{request.field}[{index}]")
                 for index, document in enumerate(request.documents)
             ]
             return self._queue(id, inputs, _scores)

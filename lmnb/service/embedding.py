@@ -62,11 +62,18 @@ async def embed(
 
 
 async def rerank(
-    manager: ModelManager, model: str, query: str, documents: Sequence[str]
+    manager: ModelManager,
+    model: str,
+    query: str,
+    documents: Sequence[str],
+    *,
+    field: str = "documents",
 ) -> Ranking:
-    """How well each document answers the query. Raises as `embed` does."""
+    """How well each document answers the query. `field`: what the client calls them. Raises as
+    `embed` does."""
+    request = RerankRequest(query=query, documents=tuple(documents), field=field)
     async with manager.use(model) as loaded:
-        result = await loaded.engine.rerank(RerankRequest(query=query, documents=tuple(documents)))
+        result = await loaded.engine.rerank(request)
     return Ranking(loaded.id, _best_first(result), sum(result.tokens))
 
 

@@ -165,16 +165,9 @@ async def test_texts_come_back_with_scores_alone_from_the_one_model(api):
         {"index": 2, "score": 0.5},
         {"index": 0, "score": 0.25},
     ]
+    assert api.engine.embeds[0].field == "texts"
     answer = await api.post("/rerank", {**body, "top_n": 1, "return_text": True})
     assert answer.json() == [{"index": 1, "score": 1.0, "text": "abcd"}]
-
-
-async def test_a_text_that_is_too_long_is_called_what_the_client_called_it(api):
-    error = ContextLengthExceeded("'documents[1]' has 600 tokens.", param="documents[1]")
-    api.script(Script(refuse=error))
-    answer = await api.post("/rerank", {"query": "a", "texts": ["a", "b"]})
-    error = answer.json()["error"]
-    assert (error["param"], error["message"]) == ("texts[1]", "'texts[1]' has 600 tokens.")
 
 
 @pytest.mark.parametrize(

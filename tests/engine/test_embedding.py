@@ -232,9 +232,10 @@ def test_a_reranker_gives_the_scores_of_its_head(minilm_original, original, tmp_
         expected = [original.score("Where is the cat?", text, head) for text in documents]
         assert scores == pytest.approx(expected, abs=0.01)
         assert refusal(runner, "a").param == "model"
-        long = RerankRequest(query="q", documents=("a", "a " * 600))
+        long = RerankRequest(query="q", documents=("a", "a " * 600), field="texts")
         error = finish(runner, runner.rerank(next(_ids), long))
-        assert (error.kind, error.param) == ("ContextLengthExceeded", "documents[1]")
+        assert (error.kind, error.param) == ("ContextLengthExceeded", "texts[1]")
+        assert error.message.startswith("'texts[1]' has ")
     finally:
         runner.close()
 
