@@ -81,8 +81,8 @@ def _explain(errors: Sequence[ErrorDetails], data: Any) -> InvalidRequest:
     error = errors[0]
     if error["type"] == "extra_forbidden":
         return _unrecognized(errors, data)
-    location = error["loc"] + tuple(error.get("ctx", {}).get("field", ()))
-    param = _dotted(location, data)
+    inside = tuple(error.get("ctx", {}).get("field", ()))  # of what was validated
+    param = _dotted(error["loc"] + inside, data)
     if error["type"] == "missing":
         return InvalidRequest(
             f"Missing required parameter: '{param}'.",
@@ -92,11 +92,15 @@ def _explain(errors: Sequence[ErrorDetails], data: Any) -> InvalidRequest:
     expected = CONTAINERS.get(error["type"]) or error["msg"][:1].lower() + error["msg"][1:]
     expected = expected.replace(" after validation", "")
     code = "invalid_type" if error["type"].endswith("_type") else "invalid_value"
-    got = error["input"]
-    for step in error.get("ctx", {}).get("field", ()) if code == "invalid_type" else ():
-        got = got[step]
-    shown = f" (got {_kind(got)})" if code == "invalid_type" else ""
-    return InvalidRequest(f"Invalid '{param}': {expected}{shown}.", param=param, code=code)
+    if code == "invalid_type":
+        expected += f" (got {_kind(_at(inside, error['input']))})"
+    return InvalidRequest(f"Invalid '{param}': {expected}.", param=param, code=code)
+
+
+def _at(path: Sequence[str | int], data: Any) -> Any:
+    for step in path:
+        data = data[step]
+    return data
 
 
 def _unrecognized(errors: Sequence[ErrorDetails], data: Any) -> InvalidRequest:

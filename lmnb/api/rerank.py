@@ -12,8 +12,8 @@ from pydantic_core import PydanticCustomError
 
 from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.body import INT32, Integer
-from lmnb.api.openai.dialects import RefusingFields
 from lmnb.api.openai.tokenize import only_model
+from lmnb.api.refusing import RefusingFields
 from lmnb.service.embedding import rerank
 
 __all__ = ["RerankHandler"]

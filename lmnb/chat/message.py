@@ -31,3 +31,8 @@ class Message:
     tool_call_id: str | None = None
     images: tuple[Image, ...] = ()
     """Whose marks are in `content`."""
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether it may be the beginning of an answer that is to go on."""
+        return self.role == "assistant" and bool(self.content) and not self.tool_calls

@@ -259,6 +259,11 @@ async def test_every_input_item_is_understood(api: Api) -> None:
         ),
         ({"input": [{"type": "web_search_call"}]}, "input[0].type", "invalid_value"),
         ({"input": "x", "tools": [{"type": "web_search"}]}, "tools[0].type", "invalid_value"),
+        (
+            {"input": "x", "tools": [{"type": "function", "name": "f", "defer_loading": True}]},
+            "tools[0].defer_loading",
+            "invalid_value",
+        ),
         ({"input": "x", "tool_choice": "required"}, "tool_choice", "invalid_value"),
         (
             {"input": "x", "tool_choice": {"type": "function", "name": "f"}, "tools": []},

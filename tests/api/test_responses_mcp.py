@@ -100,7 +100,8 @@ async def test_what_opens_a_server_reaches_it_and_nobody_else(
 
 async def test_only_allowed_tools_are_offered(api: Api, server: dict[str, Any]) -> None:
     for allowed in (["add"], {"tool_names": ["add"]}):
-        response = await create(api, tools=[{**server, "allowed_tools": allowed}])
+        asked = {**server, "allowed_tools": allowed, "allowed_callers": ["direct"]}
+        response = await create(api, tools=[asked])
         assert [tool["name"] for tool in response["output"][0]["tools"]] == ["add"]
         assert response["tools"][0]["allowed_tools"] == ["add"]
 
@@ -338,6 +339,7 @@ async def test_a_server_that_is_not_there_is_an_error(api: Api) -> None:
         ({"server_url": "ftp://x"}, "tools[0].server_url"),
         ({"server_label": ""}, "tools[0].server_label"),
         ({"connector_id": "connector_gmail"}, "tools[0].connector_id"),
+        ({"allowed_callers": ["programmatic"]}, "tools[0].allowed_callers"),
         ({"require_approval": "perhaps"}, "tools[0].require_approval"),
         ({"allowed_tools": 5}, "tools[0].allowed_tools"),
         ({"allowed_tools": {"read_only": True}}, "tools[0].allowed_tools.read_only"),

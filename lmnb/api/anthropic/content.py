@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from lmnb.api.body import Body
 from lmnb.api.image import check_address
-from lmnb.api.openai.sampling import unsupported
+from lmnb.api.refusing import unsupported
 from lmnb.chat.image import Image, joined
 from lmnb.chat.message import Message, ToolCall
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -10,7 +11,9 @@ from pydantic_core import PydanticCustomError
 from lmnb.api.anthropic.content import Blocks, InputMessage, conversation
 from lmnb.api.anthropic.errors import NO_THREADS
 from lmnb.api.body import INT32, INT64, Body, Integer
-from lmnb.api.openai.sampling import GenerationFields, token_limit, unsupported
+from lmnb.api.openai.sampling import GenerationFields, token_limit
+from lmnb.api.refusing import RefusingFields, unsupported
+from lmnb.api.tools import DirectTool, check_names
 from lmnb.chat.grammar import ResponseFormat
 from lmnb.chat.tools import AUTO, Tool, ToolChoice
 from lmnb.errors import InvalidRequest
@@ -29,25 +32,16 @@ class Thinking(Body):
     display: Literal["summarized", "omitted"] = "summarized"
 
 
-def _refused(value: Any) -> Any:
-    if value:
-        raise PydanticCustomError("unsupported", "this is not supported by local models")
-    return None
-
-
-Absent = Annotated[Any, AfterValidator(_refused)]
-"""What only Anthropic's own servers do."""
-
-
 class OutputFormat(Body):
     type: Literal["json_schema"]
     schema_: Annotated[dict[str, Any], Field(alias="schema")]
 
 
-class OutputConfig(Body):
+class OutputConfig(RefusingFields):
+    refused: ClassVar[Mapping[str, str]] = {"task_budget": "a budget of several answers"}
+
     effort: str | None = None
     format: OutputFormat | None = None
-    task_budget: Absent = None
 
 
 def _is_the_clients(type: str) -> str:
@@ -56,7 +50,7 @@ def _is_the_clients(type: str) -> str:
     return type
 
 
-class ToolSpec(Body):
+class ToolSpec(DirectTool):
     """A tool of the client's own. Those that Anthropic runs on its servers cannot be had here."""
 
     type: Annotated[str, AfterValidator(_is_the_clients)] = "custom"
@@ -65,16 +59,6 @@ class ToolSpec(Body):
     input_schema: dict[str, Any] | None = None
     input_examples: list[dict[str, Any]] = []
     strict: bool = False
-    defer_loading: bool = False
-    allowed_callers: list[str] = ["direct"]
-
-    @model_validator(mode="after")
-    def _can_be_shown(self) -> ToolSpec:
-        if self.defer_loading:
-            raise unsupported("a tool that is to be searched for first", "defer_loading")
-        if "direct" not in self.allowed_callers:
-            raise unsupported("a tool that only other tools may call", "allowed_callers")
-        return self
 
     def to_tool(self) -> Tool:
         schema = self.input_schema
@@ -117,9 +101,16 @@ class ContextManagement(Body):
     edits: list[Edit] = []
 
 
-class CountRequest(GenerationFields):
+class CountRequest(GenerationFields, RefusingFields):
     """What has to do with the prompt. Metadata, betas and cache marks are ignored: they change
     nothing in an answer."""
+
+    refused: ClassVar[Mapping[str, str]] = {
+        "mcp_servers": "an MCP server of the request's own ('v1/responses' takes them)",
+        "container": "a container to run code in",
+        "compaction": "compaction",
+        "fallbacks": "another model in the place of one that fails",
+    }
 
     messages: Annotated[list[InputMessage], Field(min_length=1)]
     n: Literal[1] = 1
@@ -132,22 +123,14 @@ class CountRequest(GenerationFields):
     tool_choice: Choice | None = None
     chat_template_kwargs: dict[str, Any] = {}
     context_management: ContextManagement = ContextManagement()
-    mcp_servers: Absent = None
-    container: Absent = None
-    compaction: Absent = None
     thread: dict[str, Any] | None = None
-    fallbacks: Absent = None
     speed: Literal["standard"] = "standard"
     service_tier: Literal["auto", "standard_only"] = "auto"
 
     @model_validator(mode="after")
     def _can_be_called(self) -> CountRequest:
         names = [tool.name for tool in self.tools]
-        if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise PydanticCustomError(
-                "same_name", "two tools are named '{name}'", {"name": twice, "field": ("tools",)}
-            )
+        check_names(names)
         choice = self.tool_choice
         if choice is not None and choice.type == "any" and not names:
             raise PydanticCustomError(
@@ -170,7 +153,6 @@ class CountRequest(GenerationFields):
                 code=NO_THREADS,
             )
         messages = conversation(self.system, self.messages)
-        last = messages[-1]
         return GenerationRequest(
             model=self.model,
             messages=messages,
@@ -179,7 +161,7 @@ class CountRequest(GenerationFields):
             stop=self.stops,
             thinking_tokens=self.thinking.budget_tokens if self.thinking else None,
             template_kwargs=self._template_kwargs(),
-            continue_final=last.role == "assistant" and bool(last.content) and not last.tool_calls,
+            continue_final=messages[-1].is_begun,
             ignore_eos=self.ignore_eos,
             ttl=self.ttl,
             response_format=self._format(),

@@ -20,9 +20,9 @@ from lmnb.api.openai.sampling import (
     Limit,
     thinking_variables,
     token_limit,
-    unsupported,
 )
 from lmnb.api.openai.tools import ToolFields
+from lmnb.api.refusing import RefusingFields, unsupported
 from lmnb.chat.image import Image, joined
 from lmnb.chat.message import Message, Role, ToolCall
 from lmnb.service.request import GenerationRequest
@@ -89,8 +89,10 @@ class Call(Body):
     function: FunctionCall
 
 
-class ChatMessage(Body):
+class ChatMessage(RefusingFields):
     """SDKs send their own output back: everything an answer may hold is understood here."""
+
+    refused: ClassVar[Mapping[str, str]] = {"audio": "an earlier answer in audio"}
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Annotated[
@@ -103,12 +105,9 @@ class ChatMessage(Body):
     tool_calls: list[Call] = []
     function_call: FunctionCall | None = None
     tool_call_id: str | None = None
-    audio: Any = None
 
     @model_validator(mode="after")
     def _says_something(self) -> ChatMessage:
-        if self.audio is not None:
-            raise unsupported("an earlier answer in audio", "audio")
         needs_content = self.role in ("system", "developer", "user")
         if needs_content and "content" not in self.model_fields_set:
             raise PydanticCustomError("missing", "", {"field": ("content",)})
@@ -138,6 +137,7 @@ class ChatRequest(GenerationFields, ReportFields, ToolFields, FormatFields):
 
     refused: ClassVar[Mapping[str, str]] = {
         **ReportFields.refused,
+        "audio": "audio output",
         "chat_template": "a chat template of the request's own",
         "documents": "a list of documents beside the messages",
         "echo": "the echo of a conversation",
@@ -149,7 +149,6 @@ class ChatRequest(GenerationFields, ReportFields, ToolFields, FormatFields):
     logprobs: bool = False
     top_logprobs: Annotated[Integer, Field(ge=0, le=20)] = 0
     modalities: list[str] = []
-    audio: Any = None
     web_search_options: Any = None
     reasoning_effort: str | None = None
     service_tier: str | None = None
@@ -185,8 +184,6 @@ class ChatRequest(GenerationFields, ReportFields, ToolFields, FormatFields):
             raise PydanticCustomError(
                 "needs_logprobs", "needs 'logprobs' to be true", {"field": ("top_logprobs",)}
             )
-        if self.audio is not None:
-            raise unsupported("audio output", "audio")
         for modality in self.modalities:
             if modality != "text":
                 raise unsupported(f"an answer in '{modality}'", "modalities")
@@ -200,7 +197,7 @@ class ChatRequest(GenerationFields, ReportFields, ToolFields, FormatFields):
             why = None
             if self.add_generation_prompt:
                 why = "cannot be true beside 'add_generation_prompt'"
-            elif not _is_begun(self.messages[-1].to_message()):
+            elif not self.messages[-1].to_message().is_begun:
                 why = "needs a last message that is an assistant's text"
             if why:
                 context = {"why": why, "field": ("continue_final_message",)}
@@ -240,7 +237,7 @@ class ChatRequest(GenerationFields, ReportFields, ToolFields, FormatFields):
     def _continues(self, last: Message) -> bool:
         if self.continue_final_message is not None:
             return self.continue_final_message
-        return _is_begun(last) and not self.add_generation_prompt
+        return last.is_begun and not self.add_generation_prompt
 
     @property
     def wants_logprobs(self) -> bool:
@@ -251,8 +248,3 @@ class ChatRequest(GenerationFields, ReportFields, ToolFields, FormatFields):
         if self.enable_thinking is not None:
             thinking["enable_thinking"] = self.enable_thinking
         return {**thinking, **self.chat_template_kwargs}
-
-
-def _is_begun(last: Message) -> bool:
-    """An answer of which the client has written the beginning."""
-    return last.role == "assistant" and bool(last.content) and not last.tool_calls

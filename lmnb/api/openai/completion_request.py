@@ -16,8 +16,8 @@ from lmnb.api.openai.sampling import (
     GenerationFields,
     Limit,
     token_limit,
-    unsupported,
 )
+from lmnb.api.refusing import unsupported
 from lmnb.engine.options import LoadOptions
 from lmnb.service.request import GenerationRequest
 

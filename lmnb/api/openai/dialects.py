@@ -10,33 +10,18 @@ unknown here as any other name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AliasChoices, Field
 
-from lmnb.api.body import INT32, Body, Integer
-from lmnb.api.openai.sampling import unsupported
+from lmnb.api.body import INT32, Integer
+from lmnb.api.refusing import RefusingFields
 from lmnb.engine.options import TokenRules
 
-__all__ = ["RefusingFields", "ReportFields", "TokenFields"]
+__all__ = ["ReportFields", "TokenFields"]
 
 Token = Annotated[Integer, Field(ge=0, le=INT32)]
-
-
-class RefusingFields(Body):
-    """Says so where a field is known and cannot be honoured, and its value says something."""
-
-    refused: ClassVar[Mapping[str, str]]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _nothing_is_dropped(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            for name, what in cls.refused.items():
-                if data.get(name) not in (None, False, [], {}, ""):
-                    raise unsupported(what, name)
-        return data
 
 
 class TokenFields(RefusingFields):

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from lmnb.api.base import ApiHandler, endpoint
 from lmnb.api.body import INT32, Integer
-from lmnb.api.openai.dialects import RefusingFields
+from lmnb.api.refusing import RefusingFields
 from lmnb.service.embedding import Input, Vectors, embed, floats
 
 __all__ = ["EmbeddingsHandler"]

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError, from_json
 
 from lmnb.api.body import Body
-from lmnb.api.openai.sampling import unsupported
+from lmnb.api.refusing import unsupported
 from lmnb.chat.grammar import ResponseFormat
 
 __all__ = ["FormatFields", "SaidTrue", "Schema"]

@@ -20,7 +20,6 @@ __all__ = [
     "StreamOptions",
     "thinking_variables",
     "token_limit",
-    "unsupported",
 ]
 
 MAX_CHOICES = 128
@@ -31,14 +30,6 @@ NO_LIMIT = -1
 Limit = Annotated[Integer, Field(ge=NO_LIMIT, le=INT64)]
 LIMIT_NAMES = AliasChoices("max_tokens", "n_predict")
 """OpenAI's, and llama-server's."""
-
-
-def unsupported(what: str, field: str | None = None) -> PydanticCustomError:
-    """A field we know and cannot honour: said, never silently dropped."""
-    context = {"field": (field,)} if field else None
-    return PydanticCustomError(
-        "unsupported", "{what} is not supported", {"what": what, **(context or {})}
-    )
 
 
 def _strings(value: Any) -> Any:

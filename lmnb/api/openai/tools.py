@@ -8,25 +8,22 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.body import Body
-from lmnb.api.openai.sampling import unsupported
+from lmnb.api.openai.response_format import SaidTrue
+from lmnb.api.refusing import unsupported
+from lmnb.api.tools import check_names
 from lmnb.chat.tools import Tool, ToolChoice, unknown_names
 
-__all__ = ["OneOf", "ToolFields"]
+__all__ = ["OneOf", "ToolFields", "ToolName"]
 
 Mode = Literal["none", "auto", "required"]
-_TRUTH = {"true": True, "false": False}
-
-
-def _truth(value: Any) -> Any:
-    """LM Studio's documentation sends `"strict": "true"`."""
-    return _TRUTH.get(value, value) if isinstance(value, str) else value
+ToolName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\s\"'<>{}\[\]\\]+$")]
 
 
 class Function(Body):
-    name: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\s\"'<>{}\[\]\\]+$")]
+    name: ToolName
     description: str = ""
     parameters: dict[str, Any] | None = None
-    strict: Annotated[bool, BeforeValidator(_truth)] = False
+    strict: SaidTrue = False
 
     def to_tool(self) -> Tool:
         return Tool(self.name, self.description, self.parameters, self.strict)
@@ -149,13 +146,5 @@ class ToolFields(Body):
             raise PydanticCustomError(
                 "unknown_tool", "'{name}' is not among the tools", {"name": name, "field": (field,)}
             )
-        seen: set[str] = set()
-        for tool in tools:
-            if tool.name in seen:
-                raise PydanticCustomError(
-                    "same_name",
-                    "two tools are named '{name}'",
-                    {"name": tool.name, "field": ("functions" if self.legacy else "tools",)},
-                )
-            seen.add(tool.name)
+        check_names((tool.name for tool in tools), "functions" if self.legacy else "tools")
         return self

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from lmnb.api.body import Body
 from lmnb.api.openai.responses.ids import PREFIXES, item_id
 from lmnb.api.openai.responses.parts import Parts
-from lmnb.api.openai.sampling import unsupported
+from lmnb.api.refusing import unsupported
 
 __all__ = ["InputItem", "ItemReference", "Items", "to_json"]
 

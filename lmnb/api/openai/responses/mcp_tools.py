@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from lmnb.api.body import Body
-from lmnb.api.openai.sampling import unsupported
+from lmnb.api.refusing import unsupported
+from lmnb.api.tools import DirectTool
 from lmnb.errors import InvalidRequest, PermissionDenied
 from lmnb.service.mcp.servers import McpServers
 from lmnb.service.mcp.toolbox import Wanted
@@ -47,16 +49,14 @@ def _names(value: Any) -> Any:
     return {"tool_names": value} if isinstance(value, list) else value
 
 
-REFUSED = {
-    "connector_id": "a connector of OpenAI's ('server_url' says where a server is)",
-    "tunnel_id": "a tunnel of OpenAI's ('server_url' says where a server is)",
-    "defer_loading": "a tool that is to be searched for first",
-    "allowed_callers": "a tool that only other tools may call",
-}
-
-
-class McpTool(Body):
+class McpTool(DirectTool):
     """Its calls have to be approved unless it says otherwise. What opens the server is never echoed."""
+
+    refused: ClassVar[Mapping[str, str]] = {
+        **DirectTool.refused,
+        "connector_id": "a connector of OpenAI's ('server_url' says where a server is)",
+        "tunnel_id": "a tunnel of OpenAI's ('server_url' says where a server is)",
+    }
 
     type: Literal["mcp"]
     server_label: Annotated[str, Field(min_length=1, max_length=128)]
@@ -68,15 +68,6 @@ class McpTool(Body):
     require_approval: Literal["always", "never"] | Approvals = "always"
     headers: dict[str, str] = {}
     authorization: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _can_be_reached(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            for name, what in REFUSED.items():
-                if data.get(name):
-                    raise unsupported(what, name)
-        return data
 
     def to_json(self) -> dict[str, Any]:
         fields = {"type", "server_label", "server_url", "server_description", "require_approval"}

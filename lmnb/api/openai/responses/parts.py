@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from lmnb.api.body import Body
 from lmnb.api.image import ImageAddress
 from lmnb.api.openai.content import content_parts
-from lmnb.api.openai.sampling import unsupported
+from lmnb.api.refusing import unsupported
 from lmnb.chat.image import Image, joined
 
 __all__ = ["Part", "Parts", "content_of", "text_of"]

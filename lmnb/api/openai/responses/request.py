@@ -19,8 +19,8 @@ from lmnb.api.openai.sampling import (
     GenerationFields,
     thinking_variables,
     token_limit,
-    unsupported,
 )
+from lmnb.api.refusing import unsupported
 from lmnb.chat.grammar import ResponseFormat
 from lmnb.chat.message import Message
 from lmnb.service.request import GenerationRequest

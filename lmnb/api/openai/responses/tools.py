@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from lmnb.api.body import Body
 from lmnb.api.openai.response_format import SaidTrue
 from lmnb.api.openai.responses.mcp_tools import McpTool
-from lmnb.api.openai.sampling import unsupported
-from lmnb.api.openai.tools import OneOf
+from lmnb.api.openai.tools import OneOf, ToolName
+from lmnb.api.refusing import unsupported
+from lmnb.api.tools import DirectTool, check_names
 from lmnb.chat.tools import Tool, ToolChoice, unknown_names
 
 __all__ = ["ToolFields"]
@@ -19,15 +20,15 @@ __all__ = ["ToolFields"]
 MODES = ("none", "auto", "required")
 
 
-class FunctionTool(Body):
+class FunctionTool(DirectTool):
     type: Literal["function"]
-    name: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\s\"'<>{}\[\]\\]+$")]
+    name: ToolName
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: SaidTrue | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in type(self).model_fields}
+        return self.model_dump(exclude=set(DirectTool.model_fields))
 
 
 def _kind(value: Any) -> str:
@@ -139,10 +140,6 @@ class ToolFields(Body):
                 "'{name}' is not among 'tools'",
                 {"name": name, "field": ("tool_choice",)},
             )
-        labels = [server.server_label for server in self.servers]
-        for names in ([tool.name for tool in tools], labels):
-            for name in names:
-                if names.count(name) > 1:
-                    context = {"name": name, "field": ("tools",)}
-                    raise PydanticCustomError("same_name", "two tools are named '{name}'", context)
+        check_names(tool.name for tool in tools)
+        check_names(server.server_label for server in self.servers)
         return self
