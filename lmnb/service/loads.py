@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from lmnb.engine import EngineFactory
 from lmnb.engine.options import LoadOptions
@@ -32,6 +32,11 @@ class Load:
         self.task: asyncio.Task[LoadedModel]
         self._listeners: list[ProgressCallback] = []
         self._progress = 0.0
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Nobody gets anything of it any more, though its process may still have to end."""
+        return self.task.cancelling() > 0
 
     def report(self, progress: float) -> None:
         self._progress = progress
@@ -75,42 +80,52 @@ class Loads:
         self._factory = factory
         self._notices = notices
         self._prepare = prepare
-        self._loads: dict[str, Load] = {}
+        self._loads: list[Load] = []
         self._turn = asyncio.Lock()
 
     def __contains__(self, identifier: str) -> bool:
-        return identifier in self._loads
+        return self.get(identifier) is not None
 
     def get(self, identifier: str) -> Load | None:
-        return self._loads.get(identifier)
+        return next((one for one in self._going() if one.target.identifier == identifier), None)
 
     def targets(self) -> tuple[Target, ...]:
-        return tuple(load.target for load in self._loads.values())
+        return tuple(load.target for load in self._going())
 
     def begin(self, target: Target, arrived: Arrived) -> Load:
         """`arrived` is called with the instance before anybody who waits goes on."""
-        load = self._loads[target.identifier] = Load(target)
-        load.task = asyncio.ensure_future(self._run(load, arrived))
-        load.task.add_done_callback(lambda task: self._ended(target.identifier, task))
+        former = [one.task for one in self._loads if one.target.identifier == target.identifier]
+        load = Load(target)
+        load.task = asyncio.ensure_future(self._run(load, arrived, former))
+        load.task.add_done_callback(lambda _: self._ended(load))
+        self._loads.append(load)
         return load
 
     def cancel(self, identifier: str) -> bool:
         """False: nothing is being loaded under that identifier."""
-        load = self._loads.get(identifier)
+        load = self.get(identifier)
         return load is not None and load.task.cancel()
 
     async def close(self) -> None:
-        tasks = [load.task for load in self._loads.values()]
+        tasks = [load.task for load in self._loads]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _ended(self, identifier: str, task: asyncio.Task[LoadedModel]) -> None:
-        del self._loads[identifier]
-        if not task.cancelled():
-            task.exception()  # nobody may be waiting any more
+    def _going(self) -> Iterator[Load]:
+        return (load for load in self._loads if not load.is_cancelled)
 
-    async def _run(self, load: Load, arrived: Arrived) -> LoadedModel:
+    def _ended(self, load: Load) -> None:
+        self._loads.remove(load)
+        if not load.task.cancelled():
+            load.task.exception()  # nobody may be waiting any more
+
+    async def _run(
+        self, load: Load, arrived: Arrived, former: Sequence[asyncio.Task[LoadedModel]]
+    ) -> LoadedModel:
+        """`former`: cancelled loads of that identifier, whose end is told of first."""
+        if former:
+            await asyncio.wait(former)
         target = load.target
         about = {"instance_id": target.identifier, "model": target.record.id, "jit": target.jit}
         self._notices.publish("model_load.start", about)

@@ -12,16 +12,22 @@ from tests.scripted import ScriptedEngine, ScriptedFactory
 
 
 class Factory(ScriptedFactory):
-    """A new engine for each load; `gate` holds loads back."""
+    """A new engine for each load; `gate` holds loads back, `ended` those that are cancelled."""
 
     gate: asyncio.Event | None = None
+    ended: asyncio.Event | None = None
     begun = 0
 
     async def __call__(self, path, options, progress=lambda _: None):
         self.engine = ScriptedEngine()
         self.begun += 1
-        if self.gate is not None:
-            await self.gate.wait()
+        try:
+            if self.gate is not None:
+                await self.gate.wait()
+        except asyncio.CancelledError:
+            if self.ended is not None:
+                await self.ended.wait()
+            raise
         return await super().__call__(path, options, progress)
 
 

@@ -56,6 +56,27 @@ def test_the_last_caller_to_go_away_ends_a_load_that_is_tied_to_it(manager, fact
     asyncio.run(main())
 
 
+def test_who_asks_while_a_cancelled_load_still_ends_gets_one_of_its_own(manager, factory):
+    async def main():
+        factory.gate, factory.ended = asyncio.Event(), asyncio.Event()
+        asked = {"context_length": 512}
+        first = asyncio.ensure_future(manager.load("alpha", asked, tied=True))
+        await until(lambda: factory.begun)
+        with manager.notices.subscribe() as notices:
+            first.cancel()
+            await asyncio.wait([first])
+            again = asyncio.ensure_future(manager.get("alpha"))
+            await asyncio.wait([again], timeout=0.05)
+            factory.gate.set()
+            factory.ended.set()
+            model = await again
+            kinds = [(await anext(notices)).kind for _ in range(2)]
+        assert kinds == ["model_load.error", "model_load.start"]
+        assert (model.jit, model.asked) == (True, {})
+
+    asyncio.run(main())
+
+
 def test_two_models_are_loaded_side_by_side(manager):
     async def main():
         await asyncio.gather(manager.acquire("alpha"), manager.acquire("beta"))
