@@ -39,15 +39,17 @@ class IdleWatch:
         if self._task is None or self._task.done():
             self._task = asyncio.ensure_future(self._watch())
 
-    def stop(self) -> None:
-        if self._task is not None:
+    async def stop(self) -> None:
+        if self._task is not None and not self._task.done():
             self._task.cancel()
+            await asyncio.wait([self._task])
 
     async def _watch(self) -> None:
         while (nap := await self._sweep()) is not None:
             self._news.clear()
             try:
-                await asyncio.wait_for(self._news.wait(), nap)
+                async with asyncio.timeout(nap):
+                    await self._news.wait()
             except TimeoutError:
                 pass
 

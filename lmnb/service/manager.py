@@ -215,8 +215,8 @@ class ModelManager:
     async def close(self) -> None:
         """End every load and every engine."""
         self._closed = True
-        self._idle.stop()
         await self._loads.close()
+        await self._idle.stop()
         await self._unloader.close()
 
     # -- how

@@ -51,10 +51,12 @@ class Unloader:
         """At once, all of them."""
         models = tuple(self._instances)
         await asyncio.gather(*(model.engine.close() for model in models), return_exceptions=True)
+        departures = [model.departure for model in models if model.departure is not None]
         for model in models:
             self._instances.remove(model)
-            if model.departure is not None:
-                model.departure.cancel()
+        for departure in departures:
+            departure.cancel()
+        await asyncio.gather(*departures, return_exceptions=True)
 
     async def _leave(self, model: LoadedModel, reason: str, wait: float) -> None:
         try:
