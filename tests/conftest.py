@@ -8,12 +8,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.hub import StandInHub, running_hub
 from tests.hub.models import default_repositories, write_files
 from tests.synthetic import write_model
 
 pytest_plugins = ("pytest_jupyter.jupyter_server",)
+
+# The same examples every time, however slow the machine: what CI finds is found again by anybody.
+settings.register_profile(
+    "same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

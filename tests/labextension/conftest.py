@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.hub import StandInHub, running_hub
 from tests.hub.models import default_repositories
@@ -16,6 +16,8 @@ from tests.labextension.lab import BUILT, chromium, jupyterlab
 from tests.labextension.pages import Panel
 from tests.server.spawn import Server
 
+WAIT_MS = 30_000
+"""For whatever a page does: on a machine that has other things to do as well."""
 CHROMIUM_FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync
     --disable-background-networking --disable-component-update""".split()
 
@@ -80,6 +82,7 @@ def browser() -> Iterator[Browser]:
     path = chromium()
     if path is None:
         pytest.skip("no Chromium: set CHROMIUM to one")
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
         yield browser
@@ -97,7 +100,7 @@ def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
     """A page without history, which may not complain on its console."""
     context = browser.new_context(viewport={"width": 1300, "height": 900})
     context.grant_permissions(["clipboard-read", "clipboard-write"])
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(WAIT_MS)
     page = context.new_page()
 
     def listen(message: ConsoleMessage) -> None:

@@ -35,6 +35,15 @@ def wait_for_kernel(page: Page) -> None:
     page.wait_for_function(IDLE)
 
 
+def wait_for_source(page: Page, number: int, source: str) -> None:
+    """Until that cell of the notebook that is open is this."""
+    page.wait_for_function(
+        "([number, source]) => window.jupyterapp.shell.currentWidget.content.widgets[number]"
+        "?.model.sharedModel.getSource() === source",
+        arg=[number, source],
+    )
+
+
 def source_of(page: Page, number: int) -> str:
     """The text of a cell of the notebook that is open."""
     source: str = page.evaluate(

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from playwright.sync_api import Locator, Page, expect
 
 from tests.labextension.lab import TOKEN
 
 LOAD_MS = 60_000
+
+
+def until(page: Page, condition: Callable[[], object]) -> None:
+    """Wait for what does not show on the page, which goes on meanwhile."""
+    for _ in range(600):
+        if condition():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it did not happen")
 
 
 class Panel:
@@ -62,11 +73,13 @@ class Panel:
         """Type a message and send it by Enter."""
         message = self.root.get_by_label("Message")
         message.fill(text)
+        expect(self.button("Send")).to_be_enabled()  # there is a model
         message.press("Enter")
 
     def be_brief(self) -> None:
-        """Answers end after a few words: what a small model says may go on for ever."""
+        """The same answer every time, and a short one: a small model may go on for ever."""
         self.root.get_by_text("System prompt and parameters").click()
+        self.root.get_by_label("Temperature").fill("0")
         self.root.get_by_label("Longest answer").fill("24")
 
     def answer(self) -> str:

@@ -58,8 +58,7 @@ def server(panel: Panel) -> None:
 def chat(panel: Panel) -> None:
     panel.open("Try it")
     panel.root.get_by_label("Model").select_option(SMOLLM2)
-    panel.root.get_by_text("System prompt and parameters").click()
-    panel.root.get_by_label("Longest answer").fill("40")
+    panel.be_brief()
     panel.say("What is a notebook?")
     assert panel.answer()
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import Request, expect
 
 from tests.labextension.conftest import Lab
-from tests.labextension.notebooks import source_of, wait_for_kernel, write_notebook
+from tests.labextension.notebooks import (
+    source_of,
+    wait_for_kernel,
+    wait_for_source,
+    write_notebook,
+)
 from tests.labextension.pages import LOAD_MS, Panel
 
 SMOLLM2 = "smollm2-135m-instruct"
@@ -72,11 +77,11 @@ def test_a_gguf_file_is_loaded_from_the_file_browser(
     item = page.locator('.jp-DirListing-item[data-file-type="gguf"]')
     asked: list[str] = []
     page.on("request", lambda request: asked.append(f"{request.method} {request.url}"))
-    item.dblclick()
+    with page.expect_request(facts_of_the_file):
+        item.dblclick()
     expect(page.locator(".jp-lmnb-modelfile")).to_contain_text("tiny.gguf")
     # Neither its content nor a copy of it, which would be gigabytes.
     page.wait_for_timeout(500)
-    assert [one for one in asked if "GET" in one and "tiny.gguf?" in one and "content=0" in one]
     assert not [one for one in asked if "tiny.gguf" in one and "content=1" in one]
     assert not [one for one in asked if "tiny.gguf" in one and "POST" in one]
     item.click(button="right")
@@ -86,12 +91,16 @@ def test_a_gguf_file_is_loaded_from_the_file_browser(
     expect(panel.row("tiny").get_by_role("button", name="Load", exact=False).first).to_be_visible()
 
 
+def facts_of_the_file(request: Request) -> bool:
+    return request.method == "GET" and "tiny.gguf?" in request.url and "content=0" in request.url
+
+
 def test_the_launcher_opens_a_notebook_that_asks_a_model(panel: Panel) -> None:
     page = panel.page
     page.locator(".jp-LauncherCard", has_text="Local Model").click()
     page.wait_for_selector(".jp-Notebook .jp-Cell")
     wait_for_kernel(page)
-    assert source_of(page, 1) == "%load_ext lmnb\n%lms ls"
+    wait_for_source(page, 1, "%load_ext lmnb\n%lms ls")
     assert source_of(page, 2).startswith("%%lms\n")
 
 
@@ -124,7 +133,8 @@ def test_the_chat_goes_into_the_notebook_as_a_cell(panel: Panel, lab: Lab) -> No
     panel.say("Name a colour.")
     assert panel.answer()
     panel.button("Send to notebook").click()
-    assert source_of(page, 1) == f"%%lms --model {SMOLLM2} --max-tokens 24\nName a colour."
+    options = "--temperature 0 --max-tokens 24"
+    wait_for_source(page, 1, f"%%lms --model {SMOLLM2} {options}\nName a colour.")
 
 
 def test_the_log_shows_what_happens_and_can_be_filtered(panel: Panel) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from tests.hub import Fault
 from tests.hub.models import TINY
 from tests.labextension.conftest import Lab
-from tests.labextension.pages import LOAD_MS, Panel
+from tests.labextension.pages import LOAD_MS, Panel, until
 
 FILE = f"{TINY}/Tiny-Llama-Q8_0.gguf"
 
@@ -47,9 +47,8 @@ def test_a_model_is_deleted_after_a_question(panel: Panel, lab: Lab) -> None:
     dialog.get_by_role("button", name="Delete").click()
     expect(row).to_have_count(0)
     expect(dialog).to_have_count(0)
-    panel.page.wait_for_timeout(500)  # its empty folders go last
-    kept = [path for path in (lab.folder / "huggingface").rglob("*Q8_0*") if path.exists()]
-    assert kept == []
+    cache = lab.folder / "huggingface"
+    until(panel.page, lambda: not [path for path in cache.rglob("*Q8_0*") if path.exists()])
 
 
 def test_models_that_others_installed_are_not_for_us_to_delete(panel: Panel) -> None:

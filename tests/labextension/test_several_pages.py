@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, expect
 
@@ -26,14 +26,12 @@ def test_two_tabs_show_the_same(panel: Panel, lab: Lab) -> None:
 
 
 def test_a_restarted_server_is_found_again(browser: Browser, smollm2: Path, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     env = {"LMNB_MODEL_PATH": str(smollm2.parent), "HF_HUB_CACHE": str(tmp_path)}
     context = browser.new_context()
     panel = Panel(context.new_page())
     try:
-        with jupyterlab(tmp_path, port=port, **env) as server:
+        with jupyterlab(tmp_path, **env) as server:
+            port = urlsplit(server.url).port or 0
             panel.visit(server.url)
             panel.open()
             panel.load(SMOLLM2)

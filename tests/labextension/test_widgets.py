@@ -48,7 +48,7 @@ def test_from_the_hub_to_a_conversation_that_stays(page: Page, lab: Lab, picture
     found = page.locator(".widget-vbox", has_text=SMOLLM2).last
     offer = found.locator("option", has_text="Q4_1").inner_text()
     found.get_by_label("Quantisation").select_option(label=offer)
-    lab.hub.arm(FILE, Fault(bytes_per_second=8_000_000))
+    lab.hub.arm(FILE, Fault(bytes_per_second=2_000_000))
     found.get_by_role("button", name="Download").click()
     page.get_by_role("button", name=re.compile("Pause")).click()
     expect(page.get_by_text("paused").first).to_be_visible()
@@ -62,7 +62,8 @@ def test_from_the_hub_to_a_conversation_that_stays(page: Page, lab: Lab, picture
     expect(models).to_contain_text("bartowski")
     downloaded = models.locator("option", has_text="bartowski").inner_text()
     models.select_option(downloaded)
-    page.wait_for_timeout(1000)  # its settings arrive
+    saved = page.locator("details", has_text="Saved with the notebook")
+    expect(saved).to_contain_text(f"{downloaded}: ")  # its settings are here
     expect(page.get_by_text("looking at")).to_be_hidden()
     needed = page.get_by_role("img", name=re.compile("needed"))
     before = needed.get_attribute("aria-label")
@@ -94,9 +95,12 @@ def talk(page: Page, model: str, pictures: Path) -> None:
     """By keyboard: ask, stop, ask for another answer, edit."""
     chat = page.get_by_label("Chat with a local model")
     chat.get_by_label("Model", exact=True).first.select_option(model)
+    chat.get_by_text("System message and sampling").click()
+    chat.get_by_label("Temperature").fill("0")  # by chance a poem may be a short one
+    chat.get_by_label("Temperature").press("Tab")
     box = chat.get_by_label("Message", exact=True)
     box.fill("Write a poem of a hundred lines about the sea.")
-    page.keyboard.press("Enter")
+    box.press("Enter")
     answer = chat.locator(".lmnb-assistant .lmnb-body")
     expect(answer).to_contain_text(re.compile(r"\w+ \w+"), timeout=LOAD_MS)
     page.keyboard.press("Escape")
@@ -105,7 +109,6 @@ def talk(page: Page, model: str, pictures: Path) -> None:
     expect(chat.get_by_title("Stop the answer (Escape)")).to_be_visible()
     chat.get_by_title("Stop the answer (Escape)").click()
     expect(chat.locator(".lmnb-assistant footer")).to_contain_text("2 of 2")
-    chat.get_by_text("System message and sampling").click()
     chat.get_by_label("Longest answer, tokens").fill("24")
     chat.get_by_label("Longest answer, tokens").press("Tab")
     chat.get_by_title("Edit and send again").click()
@@ -120,7 +123,7 @@ def talk(page: Page, model: str, pictures: Path) -> None:
 
 def test_a_conversation_becomes_cells(page: Page, lab: Lab) -> None:
     ask = "chat.ask('Say hello.')\nimport time\nwhile chat.busy: time.sleep(0.1)"
-    source = f"import lmnb\nchat = lmnb.Chat('{MODEL}', max_tokens=5)\nchat"
+    source = f"import lmnb\nchat = lmnb.Chat('{MODEL}', temperature=0, max_tokens=5)\nchat"
     run_notebook(page, lab, "cells.ipynb", source, ask)
     expect(page.locator(".lmnb-assistant footer")).to_contain_text("tokens/s", timeout=LOAD_MS)
     button(page, "Put the conversation into cells of the notebook").click()
@@ -130,9 +133,8 @@ def test_a_conversation_becomes_cells(page: Page, lab: Lab) -> None:
 
 
 def test_models_side_by_side_and_token_by_token(page: Page, lab: Lab, pictures: Path) -> None:
-    compare = (
-        f"import lmnb\nlmnb.Compare('{MODEL}', 'no-such-model', prompt='Say hello.', max_tokens=8)"
-    )
+    options = "prompt='Say hello.', temperature=0, max_tokens=8"
+    compare = f"import lmnb\nlmnb.Compare('{MODEL}', 'no-such-model', {options})"
     run_notebook(page, lab, "compare.ipynb", compare, f"lmnb.Tokens('{MODEL}', max_tokens=6)")
     button(page, "Ask all").click()
     expect(page.get_by_text("no-such-model' here").first).to_be_visible(timeout=LOAD_MS)
@@ -152,16 +154,16 @@ def test_models_side_by_side_and_token_by_token(page: Page, lab: Lab, pictures: 
 def test_running_a_cell_again_and_again_leaves_one_widget(page: Page, lab: Lab) -> None:
     count = (
         "import time\nfrom ipywidgets.widgets.widget import _instances\n"
-        "time.sleep(1.5)  # what the server says has been drawn\n"
+        "pages = studio.search, studio.loader, studio.compare, studio.tokens\n"
+        "while any(page._tasks for page in pages):\n"
+        "    time.sleep(0.05)  # until what the server says has been drawn\n"
         "print('widgets:', len(_instances))"
     )
-    source = f"import lmnb\nlmnb.Studio('{MODEL}')"
+    source = f"import lmnb\nstudio = lmnb.Studio('{MODEL}')\nstudio"
     run_notebook(page, lab, "again.ipynb", source, count)
     first = printed(page, 1)
     for _ in range(10):
-        Panel(page).command("notebook:run-all-cells")
-        page.wait_for_timeout(300)
-        wait_for_kernel(page)
+        page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
     assert printed(page, 1) == first
 
 

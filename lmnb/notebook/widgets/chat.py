@@ -201,8 +201,8 @@ class Chat(Kept, anywidget.AnyWidget):
             self.meter = {"used": used, "total": context, "warning": warning}
         self.note = ""
         self._show()
-        self.busy = False
         self.keep()
+        self.busy = False
         self.refresh()
 
     # -- what shows ---------------------------------------------------------------------------

@@ -98,6 +98,8 @@ class Loader(Panel):
         self.say(f"looking at {model} …")
         answer = await self.ask("GET", f"api/v1/models/settings/{model}")
         estimate = await self._ask_estimate({"model": model})
+        if model != self.choice.value:
+            return  # another one was picked meanwhile
         longest = self._models[model].get("max_context_length") or 4096
         effective = {**answer["effective"], **_known(estimate["load_config"])}
         automatic = estimate["automatic"]["gpu_layers"] or 0
