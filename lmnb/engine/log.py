@@ -11,6 +11,8 @@ import llama_cpp as lib
 _WARNING = 3
 _ERROR = 4
 _CONTINUED = 5
+_installed: list[object] = []
+"""What llama.cpp may call as long as this process lives."""
 
 
 class EngineLog:
@@ -26,12 +28,14 @@ class EngineLog:
         self._callback = lib.llama_log_callback(self._receive)
 
     def install(self) -> None:
+        _installed.append(self._callback)
         lib.llama_log_set(self._callback, ctypes.c_void_p(0))
 
     def install_mtmd(self) -> None:
         """For the library that reads pictures, which is loaded when it is needed."""
         from llama_cpp import mtmd_cpp
 
+        _installed.append(self._callback)
         mtmd_cpp.mtmd_helper_log_set(self._callback, ctypes.c_void_p(0))
 
     def errors(self) -> str:
