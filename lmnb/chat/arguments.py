@@ -11,47 +11,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
-from lmnb.chat.callformat import ID, NUMBER, ParameterFormat
+from lmnb.chat.callformat import ParameterFormat
+from lmnb.chat.kinds import Kind, kind
+from lmnb.chat.marks import UNDECIDED, past, undecided
 
-__all__ = [
-    "NO",
-    "UNDECIDED",
-    "ArgumentsReader",
-    "JsonArguments",
-    "MarkedArguments",
-    "past",
-    "undecided",
-]
-
-NO, UNDECIDED = -1, -2
+__all__ = ["ArgumentsReader", "JsonArguments", "MarkedArguments"]
 
 _KEY = re.compile(r"[^\s\"'<>=:{}\[\]|]+")
 _PYTHON = {"True": "true", "False": "false", "None": "null"}
-Kind = Literal["string", "nullable", "json", "any"]
-
-
-def past(text: str, at: int, pattern: str) -> int:
-    """Where `pattern` ends, if `text` has it at `at`; NO, or UNDECIDED where `text` ends before.
-
-    White space is not compared: models take it lightly.
-    """
-    for character in pattern:
-        if character.isspace():
-            continue
-        if character in (ID, NUMBER):
-            while at < len(text) and (text[at].isalnum() or text[at] in "_-"):
-                at += 1
-            if at == len(text):
-                return UNDECIDED
-            continue
-        while at < len(text) and text[at].isspace():
-            at += 1
-        if at == len(text):
-            return UNDECIDED
-        if text[at] != character:
-            return NO
-        at += 1
-    return at
 
 
 class ArgumentsReader(Protocol):
@@ -116,7 +83,7 @@ class MarkedArguments:
     def finish(self, text: str) -> tuple[str, int]:
         self._begin(text)
         if self._state == "between":
-            self._out.append("}" if not self._first else "{}")
+            self._end()
         elif self._state == "string":
             self._write_string(text[self._at :])
             self._at = len(text)
@@ -136,6 +103,11 @@ class MarkedArguments:
             return self._key()
         return self._value()
 
+    def _end(self) -> bool:
+        self._out.append("{}" if self._first else "}")
+        self._over = True
+        return True
+
     def _between(self) -> bool:
         openings = [self._format.open]
         if self._format.separator.strip() and not self._first:
@@ -146,28 +118,18 @@ class MarkedArguments:
             return True
         if UNDECIDED in ends:
             return False
-        self._out.append("{}" if self._first else "}")
-        self._over = True
-        return True
+        return self._end()
 
     def _key(self) -> bool:
         found = _KEY.match(self._text, self._at)
         if found is None:
-            if self._at == len(self._text):
-                return False
-            self._out.append("{}" if self._first else "}")
-            self._over = True
-            return True
+            return False if self._at == len(self._text) else self._end()
         if found.end() == len(self._text):
             return False
         middles = (self._format.middle, self._format.other_middle)
         ends = [past(self._text, found.end(), middle) for middle in middles]
         if max(ends) < 0:
-            if UNDECIDED in ends:
-                return False
-            self._out.append("{}" if self._first else "}")
-            self._over = True
-            return True
+            return False if UNDECIDED in ends else self._end()
         if max(ends) == len(self._text):
             return False
         marked = middles[0] != middles[1]
@@ -222,54 +184,5 @@ class MarkedArguments:
         return value
 
 
-def kind(schema: Mapping[str, Any], key: str) -> Kind:
-    """How a value of this key is written: as a string, a string or null, or as JSON."""
-    properties = schema.get("properties")
-    if not isinstance(properties, Mapping) or key not in properties:
-        return "any"
-    types = _types(properties[key], schema, 8)
-    if types == {"string"}:
-        return "string"
-    if types == {"string", "null"}:
-        return "nullable"
-    return "any" if "string" in types else "json"
-
-
-def _types(schema: Any, root: Mapping[str, Any], depth: int) -> set[str]:
-    """The names of the JSON types which `schema` allows; everything, if it does not say."""
-    if not isinstance(schema, Mapping) or depth == 0:
-        return {"string", "any"}
-    if isinstance(reference := schema.get("$ref"), str):
-        return _types(resolved(reference, root), root, depth - 1)
-    for name in ("anyOf", "oneOf"):
-        if isinstance(options := schema.get(name), list):
-            return set().union(*(_types(option, root, depth - 1) for option in options))
-    types = schema.get("type")
-    if isinstance(types, str):
-        return {types}
-    if isinstance(types, list):
-        return {str(name) for name in types}
-    values = [schema["const"]] if "const" in schema else schema.get("enum")
-    if isinstance(values, list):
-        return {"string" if isinstance(v, str) else "null" if v is None else "any" for v in values}
-    return {"string", "any"}
-
-
-def resolved(reference: str, root: Mapping[str, Any]) -> Any:
-    """What `#/$defs/name` points to; None if nothing is there."""
-    value: Any = root
-    for step in reference.removeprefix("#").strip("/").split("/"):
-        value = value.get(step) if isinstance(value, Mapping) else None
-    return value
-
-
 def _space_after(text: str) -> str:
     return text[len(text.rstrip()) :]
-
-
-def undecided(text: str, tag: str) -> int:
-    """Characters at the end of `text` which could be the beginning of `tag`, or space before it."""
-    if not tag:
-        return 0
-    partial = next(n for n in range(min(len(tag) - 1, len(text)), -1, -1) if text.endswith(tag[:n]))
-    return len(text) - len(text[: len(text) - partial].rstrip())

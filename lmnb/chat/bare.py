@@ -10,10 +10,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lmnb.chat.arguments import resolved, undecided
+from lmnb.chat.marks import undecided
+from lmnb.chat.references import followed
 
 __all__ = ["BareArguments", "bare_rules"]
 
+DEPTH = 6
+"""Objects and arrays within one another; further in, a value may be any."""
 _WORD = re.compile(r"[^\s,:{}\[\]<]+")
 _LITERAL = re.compile(r"true|false|null|-?[0-9.]+([eE][+-]?[0-9]+)?")
 
@@ -92,18 +95,24 @@ def bare_rules(
 
     `quote_token` is the quote where it is a token, as Lark.
     """
-    return _Rules(schema, quote, quote_token).object(schema, name)
+    rules = _Rules(schema, quote, quote_token, name)
+    return [*rules.object(schema, name), *rules.referred()]
 
 
 class _Rules:
-    def __init__(self, root: Mapping[str, Any], quote: str, token: str | None) -> None:
+    def __init__(self, root: Mapping[str, Any], quote: str, token: str | None, name: str) -> None:
         self._root = root
+        self._name = name
+        self._references: dict[str, str] = {}
+        """Names of their rules."""
+        self._left: list[str] = []
+        """References whose rules are not written yet."""
         self._quote = token or json.dumps(quote)
         escaped = re.escape(quote).replace("/", r"\/")
         self._rest = f"/(?s:.*)/ {token}" if token else f"/(?s:.*){escaped}/"
         self._lazy = "" if token else "[lazy]"
 
-    def object(self, schema: Mapping[str, Any], name: str, depth: int = 6) -> list[str]:
+    def object(self, schema: Mapping[str, Any], name: str, depth: int = DEPTH) -> list[str]:
         """Required keys first to last, others where they belong, commas between those there are."""
         properties = schema.get("properties")
         properties = properties if isinstance(properties, Mapping) else {}
@@ -122,10 +131,26 @@ class _Rules:
             first = f"{rule}_first"
         return [*rules, f"{name}: {first}"]
 
+    def _rule_of(self, reference: str) -> str:
+        if reference not in self._references:
+            self._references[reference] = f"{self._name}_r{len(self._references)}"
+            self._left.append(reference)
+        return self._references[reference]
+
+    def referred(self) -> list[str]:
+        """For what references lead to, once each: in their places, rules could be millions."""
+        rules: list[str] = []
+        while self._left:
+            reference = self._left.pop()
+            schema = followed({"$ref": reference}, self._root)
+            in_circles = isinstance(schema, Mapping) and "$ref" in schema
+            rules += self.value({} if in_circles else schema, self._references[reference], DEPTH)
+        return rules
+
     def value(self, schema: Any, name: str, depth: int) -> list[str]:
         schema = schema if isinstance(schema, Mapping) else {}
-        if isinstance(reference := schema.get("$ref"), str) and depth:
-            return self.value(resolved(reference, self._root), name, depth - 1)
+        if isinstance(reference := schema.get("$ref"), str):
+            return [f"{name}: {self._rule_of(reference)}"]
         values = schema.get("enum")
         if isinstance(values, list) and values and all(isinstance(v, str) for v in values):
             options = " | ".join(json.dumps(value) for value in values)

@@ -11,9 +11,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lmnb.chat.arguments import kind, resolved
 from lmnb.chat.bare import bare_rules
 from lmnb.chat.callformat import ID, NUMBER, TAG, CallFormat, ParameterFormat
+from lmnb.chat.kinds import kind
+from lmnb.chat.references import resolved
 from lmnb.chat.schema import STYLE, ready
 from lmnb.chat.tools import Tool
 from lmnb.errors import InvalidRequest
@@ -21,6 +22,8 @@ from lmnb.errors import InvalidRequest
 __all__ = ["arguments_schema", "call_grammar", "tags"]
 
 MOST_CALLS = 16
+MOST_SHARED = 4 << 20
+"""Characters of definitions, which stand in a grammar for each parameter between marks."""
 SPACE = r"SPACE: /[ \n]{1,16}/"
 _SLOTS = {ID: "/[a-zA-Z0-9]{9}/", NUMBER: "/[0-9]{1,3}/"}
 
@@ -101,6 +104,13 @@ def _marked(writer: _Writer, form: ParameterFormat, tool: Tool, rules: list[str]
     properties = tool.schema.get("properties")
     if not isinstance(properties, Mapping):
         properties = {}
+    referring = sum(map(_refers, properties.values()))
+    if referring * len(json.dumps(_definitions(tool))) > MOST_SHARED:
+        raise InvalidRequest(
+            f"The tool '{tool.name}': its definitions are too long to be written out for each of "
+            f"{referring} parameters that refer to them.",
+            param="tools",
+        )
     required = tool.schema.get("required") or ()
     parts = []
     for number, (key, schema) in enumerate(properties.items()):
@@ -155,7 +165,7 @@ def _reachable(schema: Any, root: Mapping[str, Any]) -> Any:
     if not isinstance(schema, Mapping):
         return schema
     done = {key: _reachable(value, root) for key, value in schema.items()}
-    if isinstance(target := schema.get("$ref"), str) and target != "#":
+    if isinstance(target := schema.get("$ref"), str):
         del done["$ref"]
         if resolved(target, root) is not None:
             done["$ref"] = f"#{target.removeprefix('#')}"
@@ -165,5 +175,12 @@ def _reachable(schema: Any, root: Mapping[str, Any]) -> Any:
 def _part(schema: Any, tool: Tool) -> dict[str, Any]:
     """One property's schema, which may refer to definitions at the tool's root."""
     own = dict(schema) if isinstance(schema, Mapping) else {}
-    shared = {name: tool.schema[name] for name in ("$defs", "definitions") if name in tool.schema}
-    return arguments_schema(tool, {**shared, **own})
+    return arguments_schema(tool, {**(_definitions(tool) if _refers(own) else {}), **own})
+
+
+def _definitions(tool: Tool) -> dict[str, Any]:
+    return {name: tool.schema[name] for name in ("$defs", "definitions") if name in tool.schema}
+
+
+def _refers(schema: Any) -> bool:
+    return '"$ref"' in json.dumps(schema)

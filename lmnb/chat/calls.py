@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from lmnb.chat.arguments import (
-    NO,
-    UNDECIDED,
-    ArgumentsReader,
-    JsonArguments,
-    MarkedArguments,
-    past,
-    undecided,
-)
+from lmnb.chat.arguments import ArgumentsReader, JsonArguments, MarkedArguments
 from lmnb.chat.bare import BareArguments
 from lmnb.chat.callformat import CallFormat
 from lmnb.chat.deltas import Call, Content, Delta
+from lmnb.chat.marks import NO, UNDECIDED, past, undecided
 from lmnb.chat.tools import Tool
 
 __all__ = ["CallReader"]

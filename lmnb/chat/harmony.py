@@ -14,9 +14,9 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from lmnb.chat.arguments import undecided
 from lmnb.chat.callgrammar import arguments_schema
 from lmnb.chat.deltas import Call, Content, Delta, Reasoning
+from lmnb.chat.marks import undecided
 from lmnb.chat.reasoning import ReasoningFormat
 from lmnb.chat.tools import Tool
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lmnb.chat.arguments import undecided
 from lmnb.chat.calls import CallReader
 from lmnb.chat.deltas import Call, Content, Delta, Reasoning
+from lmnb.chat.marks import undecided
 from lmnb.chat.reasoning import ReasoningFormat
 
 __all__ = ["Call", "Content", "Reasoning", "ReplyParser"]

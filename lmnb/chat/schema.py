@@ -16,10 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from lmnb.chat import formats
 from lmnb.chat.alternatives import any_of
+from lmnb.chat.references import followed, resolved
 from lmnb.chat.rewriting import reword
 from lmnb.errors import InvalidRequest
 
@@ -38,6 +38,7 @@ _NEEDS = {"then": "if", "else": "if", "minContains": "contains", "maxContains": 
 _ONE = ("items", "additionalProperties", "additionalItems")
 _MANY = ("prefixItems", "anyOf", "oneOf", "allOf", "items")
 _NAMED = ("properties", "patternProperties", "$defs", "definitions")
+_NAMES = frozenset(("$id", "id", "$anchor", "$dynamicAnchor"))
 _OPEN = frozenset(
     ("anyOf", "oneOf", "$ref", "additionalProperties", "patternProperties", "minProperties")
 )
@@ -65,7 +66,7 @@ class _Schema:
     def __init__(self, root: Schema) -> None:
         self._root = root
         self._closing = not any(map(_intersects, _parts(root)))
-        self._named = any("$id" in part or "id" in part for part in _parts(root))
+        self._named = any(part.keys() & _NAMES for part in _parts(root))
 
     def served(self, schema: Any, path: tuple[str, ...]) -> Any:
         if not isinstance(schema, dict):
@@ -120,26 +121,13 @@ class _Schema:
         """Where parts have names of their own, llguidance knows."""
         if not isinstance(target, str) or self._named:
             return False
-        return not target.startswith("#") or self._resolve({"$ref": target}) is None
+        return not target.startswith("#") or resolved(target, self._root) is None
 
     def _closed(self, schema: Mapping[str, Any]) -> bool:
         return self._closing and _lists_its_properties(schema)
 
     def _resolve(self, schema: Any) -> Any:
-        """What a `$ref` within this schema points to."""
-        for _ in range(32):
-            target = schema.get("$ref") if isinstance(schema, dict) else None
-            if not isinstance(target, str) or not target.startswith("#"):
-                break
-            schema = self._root
-            for step in target.removeprefix("#").split("/")[1:]:
-                step = unquote(step).replace("~1", "/").replace("~0", "~")
-                if isinstance(schema, list):
-                    schema = dict(enumerate(schema))
-                    schema = schema.get(int(step) if step.isdecimal() else -1)
-                else:
-                    schema = schema.get(step) if isinstance(schema, dict) else None
-        return schema
+        return followed(schema, self._root)
 
 
 def _parts(schema: Any) -> Iterator[Schema]:

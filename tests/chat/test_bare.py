@@ -86,6 +86,24 @@ def test_the_grammar_follows_the_schema(text: str, valid: bool) -> None:
 
 
 def test_a_schema_may_refer_to_itself() -> None:
-    node: dict[str, Any] = {"type": "object", "properties": {"next": {"$ref": "#"}}}
-    grammar = "\n".join(["start: args", *bare_rules(node, Q, None, "args")])
-    assert accepts(grammar, "next:{next:{}}")
+    """In a hundred places, too, without a rule for each way through them."""
+    places = {f"p{number}": {"$ref": "#"} for number in range(100)}
+    node: dict[str, Any] = {"type": "object", "properties": {"next": {"$ref": "#"}, **places}}
+    rules = bare_rules(node, Q, None, "args")
+    assert len(rules) < 1000
+    grammar = "\n".join(["start: args", *rules])
+    assert accepts(grammar, "next:{next:{p7:{}}}")
+    assert not accepts(grammar, "next:{next:{q:{}}}")
+
+
+def test_references_may_lead_far_and_in_circles() -> None:
+    chain = {
+        f"n{number}": {"type": "object", "properties": {"x": {"$ref": f"#/$defs/n{number + 1}"}}}
+        for number in range(2000)
+    }
+    far = {"$defs": chain, "properties": {"x": {"$ref": "#/$defs/n0"}}}
+    assert 2000 < len(bare_rules(far, Q, None, "args")) < 30_000
+    circle = {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}
+    properties = {"x": {"$ref": "#/$defs/a"}, "y": {"$ref": "#/$defs/b"}}
+    rules = bare_rules({"$defs": circle, "properties": properties}, Q, None, "args")
+    assert accepts("\n".join(["start: args", *rules]), "x:[1],y:{z:1}")

@@ -41,6 +41,7 @@ DOG = {"type": "object", "properties": {"kind": {"const": "dog"}}, "required": [
         {"$ref": "https://example.com/schema.json"},
         {"$ref": "file:///etc/passwd"},
         {"$ref": "#/$defs/nowhere"},
+        {"$ref": "#/anyOf/" + "9" * 5000},
         {"$dynamicRef": "#a"},
         {"type": "string", "format": "regex"},
     ],

@@ -14,6 +14,8 @@ from lmnb.chat.callgrammar import call_grammar
 from lmnb.chat.calls import CallReader
 from lmnb.chat.deltas import Call, Content, Delta
 from lmnb.chat.message import Message, ToolCall
+from lmnb.chat.tools import Tool
+from lmnb.errors import InvalidRequest
 
 from .families import CALLS, FAMILIES, TIME, TOOLS, WEATHER, Family
 
@@ -44,6 +46,29 @@ def joined(deltas: list[Delta]) -> tuple[str, list[tuple[str, str]]]:
 def parsed(calls: list[tuple[str, str]] | tuple[ToolCall, ...]) -> list[tuple[str, Any]]:
     pairs = [(c.name, c.arguments) if isinstance(c, ToolCall) else c for c in calls]
     return [(name, json.loads(arguments)) for name, arguments in pairs]
+
+
+def test_definitions_are_written_out_for_parameters_that_refer_to_them_within_limits() -> None:
+    """For hundreds of parameters, those of one request would make a grammar of many megabytes."""
+    family = FAMILIES["qwen3-coder"]
+
+    def grammar(count: int) -> str:
+        definitions = {f"d{number}": {"enum": ["x" * 1000]} for number in range(count)}
+        places = {f"p{number}": {"$ref": f"#/$defs/d{number}"} for number in range(count)}
+        schema = {"$defs": definitions, "properties": {**places, "days": {"type": "integer"}}}
+        return call_grammar(
+            family.use.format,
+            [Tool("f", parameters=schema)],
+            after_lead=False,
+            parallel=False,
+            tokens={},
+        )
+
+    assert len(grammar(5)) < 5 * 6 * 1000 * 2
+    with pytest.raises(
+        InvalidRequest, match="too long to be written out for each of 80 parameters"
+    ):
+        grammar(80)
 
 
 @families
