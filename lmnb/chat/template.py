@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from lmnb.chat.controls import CUT, ControlTokens, without_marks
+from lmnb.chat.habits import habits_of
 from lmnb.chat.message import Message
 from lmnb.chat.meter import UNITS, Meter, OverBudget
 from lmnb.chat.sandbox import Raised, Sandbox
 from lmnb.chat.shapes import shapes, system_first
+from lmnb.chat.turns import Turns, copied
 from lmnb.errors import InvalidRequest
 
 __all__ = ["DEFAULT_TEMPLATE", "ChatTemplate"]
@@ -42,8 +43,7 @@ Such a model does not end its turn with a token; a stop string of "\\nUser:" end
 _Attempt = tuple[tuple[Message, ...], Callable[[str], Any], list[Any] | None]
 
 _HOPELESS = (OverBudget, RecursionError, MemoryError)
-_PROBE = "lmnb-probe"
-_PROBE_UNITS = 20_000
+_SHOW_UNITS = 20_000
 _MAX_ERROR = 500
 _SURROGATES = re.compile("[\ud800-\udfff]")  # JSON may hold half a character; UTF-8 may not
 
@@ -75,10 +75,9 @@ class ChatTemplate:
             self._template = self._sandbox.compile_template(without_marks(source))
         except Exception as error:  # Python's own compiler raises many kinds
             raise self._invalid("does not compile", error) from error
-        self._content_in_parts = self._wants_parts()
-        self._empty_is_null = self._wants_null()
-        self._forgets_system = self._loses_system()
-        self._tools_in_message = "message['tools']" in source
+        habits = habits_of(source, self._show)
+        self._forgets_system = habits.forgets_system
+        self._turns = Turns(habits, self._controls.protect)
 
     def render(
         self,
@@ -109,9 +108,9 @@ class ChatTemplate:
         refusal: InvalidRequest | None = None
         for shape, parse, no_tools in _attempts(messages, tools):
             given = self._variables(tools or no_tools, variables)
-            given["messages"] = self._conversation(shape, parse, continue_final)
-            if tools and self._tools_in_message:
-                self._add_tools(given["messages"], given["tools"])
+            given["messages"] = self._turns.of(
+                shape, parse=parse, tools=given["tools"], continue_final=continue_final
+            )
             given["add_generation_prompt"] = add_generation_prompt and not continue_final
             try:
                 text = self._run(given, meter)
@@ -127,6 +126,13 @@ class ChatTemplate:
                 return self._controls.pieces(whole)
         assert refusal is not None
         raise refusal
+
+    def _show(self, turns: Sequence[Mapping[str, Any]]) -> str:
+        given = self._variables([], {}) | {"messages": turns, "add_generation_prompt": True}
+        try:
+            return self._run(given, Meter(_SHOW_UNITS))
+        except InvalidRequest:
+            return ""
 
     def _run(self, variables: dict[str, Any], meter: Meter) -> str:
         """Raises InvalidRequest for whatever the template does."""
@@ -147,94 +153,9 @@ class ChatTemplate:
             "documents": None,
             "functions": protect(json.dumps(tools, indent=4, default=dict)) if tools else "",
             "datetime": datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
-            **_copy(dict(variables), protect),
-            "tools": None if tools is None else _copy(tools, protect),
+            **copied(dict(variables), protect),
+            "tools": None if tools is None else copied(tools, protect),
         }
-
-    def _conversation(
-        self, messages: Sequence[Message], parse: Callable[[str], Any], continue_final: bool
-    ) -> list[dict[str, Any]]:
-        if self._empty_is_null:
-            messages = [part for message in messages for part in _apart(message)]
-        conversation = [self._message(message, parse) for message in messages]
-        if continue_final:
-            last = conversation[-1]
-            # The space shows whether the template trims: then the message loses its own, too.
-            last["content"] += CUT + " "
-        if self._content_in_parts:
-            for message in conversation:
-                message["content"] = [{"type": "text", "text": message["content"] or ""}]
-        return conversation
-
-    def _message(self, message: Message, parse: Callable[[str], Any]) -> dict[str, Any]:
-        """A message as templates know it; keys without a value are absent."""
-        protect = self._controls.protect
-        form: dict[str, Any] = {"role": message.role, "content": protect(message.content)}
-        if message.name is not None:
-            form["name"] = protect(message.name)
-        if message.reasoning:
-            reasoning = protect(message.reasoning)
-            form |= dict.fromkeys(("reasoning_content", "reasoning", "thinking"), reasoning)
-        if message.tool_call_id is not None:
-            form["tool_call_id"] = protect(message.tool_call_id)
-        if message.tool_calls:
-            if not message.content and self._empty_is_null:
-                form["content"] = None
-            form["tool_calls"] = [
-                {
-                    "id": protect(call.id),
-                    "type": "function",
-                    "function": {
-                        "name": protect(call.name),
-                        "arguments": _copy(parse(call.arguments), protect),
-                    },
-                }
-                for call in message.tool_calls
-            ]
-        return form
-
-    def _add_tools(self, conversation: list[dict[str, Any]], tools: object) -> None:
-        """Phi-4 mini looks for them, as text, in the system message."""
-        if not conversation or conversation[0]["role"] != "system":
-            conversation.insert(0, {"role": "system", "content": ""})
-        conversation[0]["tools"] = json.dumps(tools, ensure_ascii=False)
-
-    def _wants_null(self) -> bool:
-        """Whether calls only appear if the content beside them is null: so with DeepSeek R1."""
-        function = {"name": _PROBE, "arguments": "{}"}
-        call = {"id": "", "type": "function", "function": function}
-
-        def shows(content: str | None) -> bool:
-            return self._finds({"role": "assistant", "content": content, "tool_calls": [call]})
-
-        return "tool_calls" in self.source and not shows("") and shows(None)
-
-    def _loses_system(self) -> bool:
-        """Whether of two system messages, one in front and one later, either does not appear."""
-        late = f"{_PROBE}-late"
-        talk = [("system", _PROBE), ("user", ""), ("assistant", ""), ("system", late), ("user", "")]
-        messages = [{"role": role, "content": content} for role, content in talk]
-        given = self._variables(None, {}) | {"messages": messages, "add_generation_prompt": True}
-        try:
-            text = self._run(given, Meter(_PROBE_UNITS))
-        except InvalidRequest:
-            return False
-        return late not in text or _PROBE not in text.replace(late, "")
-
-    def _wants_parts(self) -> bool:
-        """Whether content must be a list of parts: as a plain string it does not appear."""
-        return not self._shows(_PROBE) and self._shows([{"type": "text", "text": _PROBE}])
-
-    def _shows(self, content: object) -> bool:
-        return self._finds({"role": "user", "content": content})
-
-    def _finds(self, message: Mapping[str, Any]) -> bool:
-        given = self._variables([], {})
-        given |= {"messages": [message], "add_generation_prompt": True}
-        try:
-            return _PROBE in self._run(given, Meter(_PROBE_UNITS))
-        except InvalidRequest:
-            return False
 
     def _invalid(self, what: str, error: Exception) -> InvalidRequest:
         of = f" of {self.name}" if self.name else ""
@@ -262,33 +183,12 @@ def _attempts(messages: Sequence[Message], tools: object) -> Iterator[_Attempt]:
                 yield shape, str, no_tools
 
 
-def _apart(message: Message) -> Iterator[Message]:
-    """What is said before calls as a turn of its own."""
-    if message.content and message.tool_calls:
-        yield replace(message, tool_calls=())
-        message = replace(message, content="", reasoning="")
-    yield message
-
-
 def _as_object(arguments: str) -> Any:
     """Arguments as most templates want them. Text that is no JSON stays text."""
     try:
         return json.loads(arguments)
     except (ValueError, RecursionError):
         return arguments
-
-
-def _copy(value: Any, text: Callable[[str], str]) -> Any:
-    """A copy of a JSON value with `text` of every string in it, so that templates may change it."""
-    if isinstance(value, str):
-        return text(value)
-    if isinstance(value, Mapping):
-        return {text(str(key)): _copy(item, text) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_copy(item, text) for item in value]
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
-    return text(str(value))
 
 
 def _budget(messages: Sequence[Message]) -> int:
