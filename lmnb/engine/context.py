@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import os
 from typing import Any
 
 import llama_cpp as lib
 import numpy as np
 from numpy.typing import NDArray
 
+from lmnb.engine.abort import AbortFlag
 from lmnb.engine.batch import Batch, PictureBatch
 from lmnb.engine.events import Pooling
 from lmnb.engine.log import EngineLog
@@ -37,45 +37,17 @@ CACHE_TYPES = {
     "q4_0": lib.GGML_TYPE_Q4_0,
     "iq4_nl": lib.GGML_TYPE_IQ4_NL,
 }
-
-
 POOLING: dict[Pooling, int] = {
     "mean": lib.LLAMA_POOLING_TYPE_MEAN,
     "cls": lib.LLAMA_POOLING_TYPE_CLS,
     "last": lib.LLAMA_POOLING_TYPE_LAST,
     "rank": lib.LLAMA_POOLING_TYPE_RANK,
 }
-
-
 SCORING_BYTES = 16 << 20
 """Room for the logits of prompt tokens, beside a row for each lane. Touched only when asked for."""
-
-
 FLASH_TILE = 64
 """Prompt tokens from which ggml's flash attention computes on a processor in tiles, 25 % faster
 (`GGML_FA_TILE_Q` in ggml-cpu/common.h)."""
-
-
-class AbortFlag:
-    """Tells llama.cpp, from another thread, to abandon the call it is in.
-
-    llama.cpp asks a C function after each of a thousand nodes of a graph; a Python function there
-    would double a step's time. libc's `strlen` of a string that is empty or not is that function.
-    """
-
-    def __init__(self) -> None:
-        libc = ctypes.cdll.msvcrt if os.name == "nt" else ctypes.CDLL(None)
-        self._text = ctypes.create_string_buffer(2)
-        self._function = ctypes.cast(libc.strlen, lib.ggml_abort_callback)
-
-    def attach(self, context: Any) -> None:
-        lib.llama_set_abort_callback(context, self._function, ctypes.addressof(self._text))
-
-    def set(self) -> None:
-        self._text[0] = b"!"
-
-    def clear(self) -> None:
-        self._text[0] = b"\0"
 
 
 class Context:
@@ -94,30 +66,14 @@ class Context:
         pooling: Pooling | None = None,
     ) -> None:
         self.model = model
-        params = lib.llama_context_default_params()
-        params.n_ctx = options.context_length
-        if not options.kv_unified:
-            params.n_ctx = (options.context_length or 0) * lanes
-        params.n_batch = options.batch_size
-        params.n_ubatch = min(options.micro_batch_size, options.batch_size)
-        params.n_seq_max = lanes
-        # The default reserves n_batch rows of the vocabulary: 514 MiB instead of 34 for gemma-3.
         self.scoring_rows = min(max(8, SCORING_BYTES // (4 * model.vocab.size)), 64)
+        params = _parameters(options, lanes, threads)
+        # The default reserves n_batch rows of the vocabulary: 514 MiB instead of 34 for gemma-3.
         params.n_outputs_max = lanes + self.scoring_rows
         if pooling is not None:
             params.embeddings = True
             params.pooling_type = POOLING[pooling]
             params.n_outputs_max = 0  # vectors are pooled from those of all tokens
-        params.n_threads = params.n_threads_batch = threads
-        params.flash_attn_type = {None: -1, False: 0, True: 1}[options.flash_attention]
-        params.offload_kqv = options.offload_kv_cache
-        params.type_k = CACHE_TYPES[options.cache_type_k]
-        params.type_v = CACHE_TYPES[options.cache_type_v]
-        params.swa_full = options.swa_full
-        params.kv_unified = bool(options.kv_unified)
-        params.rope_freq_base = options.rope_freq_base or 0.0
-        params.rope_freq_scale = options.rope_freq_scale or 0.0
-        params.no_perf = True
         self._stack = contextlib.ExitStack()
         before = anonymous_regions()
         self.handle = lib.llama_init_from_model(model.handle, params)
@@ -267,3 +223,24 @@ class Context:
         if lib.llama_set_adapters_lora(self.handle, handles, len(adapters), scales):
             self.close()
             raise LoadFailed(f"The LoRA adapters do not fit this model: {log.errors()}")
+
+
+def _parameters(options: LoadOptions, lanes: int, threads: int) -> Any:
+    params = lib.llama_context_default_params()
+    params.n_ctx = options.context_length
+    if not options.kv_unified:
+        params.n_ctx = (options.context_length or 0) * lanes
+    params.n_batch = options.batch_size
+    params.n_ubatch = min(options.micro_batch_size, options.batch_size)
+    params.n_seq_max = lanes
+    params.n_threads = params.n_threads_batch = threads
+    params.flash_attn_type = {None: -1, False: 0, True: 1}[options.flash_attention]
+    params.offload_kqv = options.offload_kv_cache
+    params.type_k = CACHE_TYPES[options.cache_type_k]
+    params.type_v = CACHE_TYPES[options.cache_type_v]
+    params.swa_full = options.swa_full
+    params.kv_unified = bool(options.kv_unified)
+    params.rope_freq_base = options.rope_freq_base or 0.0
+    params.rope_freq_scale = options.rope_freq_scale or 0.0
+    params.no_perf = True
+    return params
