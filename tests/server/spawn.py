@@ -33,7 +33,14 @@ class Server:
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Returns the exit status; a negative one names the signal that ended it."""
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(60)
+
+    def wait_for(self, text: str) -> None:
+        """Until it has said that."""
+        deadline = time.monotonic() + START_SECONDS
+        while text not in self.log:
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.05)
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:

@@ -183,6 +183,7 @@ def test_claude_codes_beta_requests_are_answered(claude: anthropic.Anthropic) ->
         betas=["claude-code-20250219", "interleaved-thinking-2025-05-14"],
         metadata={"user_id": "somebody"},
         thinking={"type": "enabled", "budget_tokens": 1024},
+        **GREEDY,
     )
     assert answer.content[0].type == "text"
     assert answer.usage.output_tokens <= 4

@@ -21,6 +21,7 @@ import psutil
 import pytest
 
 from tests.notebook.kernels import Kernel
+from tests.processes import gone
 from tests.server.spawn import environment, spawn
 
 ROOT = Path(__file__).parents[2]
@@ -79,6 +80,7 @@ class Hub:
     def start(self, user: str) -> None:
         self.api("POST", f"users/{user}/server")
         self.wait(lambda: self.server(user).get("ready"))
+        self.wait(lambda: list(self.folder.glob(f"home/{user}/**/lmnb-*.json")))
 
     def token(self, user: str, *scopes: str) -> str:
         body = {"scopes": list(scopes)} if scopes else {}
@@ -120,9 +122,12 @@ def proxy(pytestconfig: pytest.Config) -> list[str]:
     script = folder / "node_modules/configurable-http-proxy/bin/configurable-http-proxy"
     if not script.exists():
         command = [npm, "install", "--no-audit", "--no-fund", "configurable-http-proxy"]
-        run = subprocess.run(
-            [*command, "--prefix", str(folder)], capture_output=True, text=True, timeout=120
-        )
+        try:
+            run = subprocess.run(
+                [*command, "--prefix", str(folder)], capture_output=True, text=True, timeout=120
+            )
+        except subprocess.TimeoutExpired:
+            pytest.skip("configurable-http-proxy could not be installed in time")
         if run.returncode:
             pytest.skip(f"configurable-http-proxy could not be installed: {run.stderr[-300:]}")
     return [node, str(script)]
@@ -161,11 +166,6 @@ def hub(
             running.api("DELETE", f"users/{user}/server")
 
 
-def lives(process: psutil.Process) -> bool:
-    """The hub waits for its children when it looks for them: until then they are zombies."""
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-
-
 def free_ports(count: int) -> list[int]:
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [one.getsockname()[1] for one in sockets]
@@ -178,7 +178,8 @@ def ask(url: str, key: str | None, verb: str = "GET") -> httpx.Response:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     path = "v1/models" if verb == "GET" else "v1/completions"
     body = {"model": "nothing", "prompt": ""} if verb == "POST" else None
-    return httpx.request(verb, url + path, json=body, headers=headers, trust_env=False)
+    options: Any = {"json": body, "headers": headers, "trust_env": False, "timeout": 60}
+    return httpx.request(verb, url + path, **options)
 
 
 @pytest.mark.parametrize("scopes", [(), ("access:servers!user=alice",)])
@@ -188,7 +189,7 @@ def test_a_users_token_opens_the_users_server(hub: Hub, scopes: tuple[str, ...])
         assert [one.id for one in client.models.list()] == [MODEL]
         messages: Any = [{"role": "user", "content": "Say hello."}]
         stream = client.chat.completions.create(
-            model=MODEL, messages=messages, stream=True, max_tokens=5
+            model=MODEL, messages=messages, stream=True, max_tokens=5, temperature=0
         )
         pieces = [chunk.choices[0].delta.content for chunk in stream if chunk.choices]
     assert "".join(filter(None, pieces))
@@ -289,10 +290,10 @@ def test_the_first_signal_leaves_no_engine_behind(hub: Hub, number: signal.Signa
     hub.call("bob", "POST", "api/v1/models/load", key, model=MODEL).raise_for_status()
     (loaded,) = hub.call("bob", "GET", "api/v1/status", key).json()["loaded"]
     (file,) = hub.folder.glob("home/bob/**/lmnb-*.json")
-    engine, server = (psutil.Process(int(pid)) for pid in (loaded["pid"], file.stem.split("-")[-1]))
-    assert server in engine.parents()
-    server.send_signal(number)
-    hub.wait(lambda: not any(map(lives, (engine, server))))
+    engine, server = int(loaded["pid"]), int(file.stem.split("-")[-1])
+    assert server in [parent.pid for parent in psutil.Process(engine).parents()]
+    os.kill(server, number)
+    hub.wait(lambda: gone(engine) and gone(server))
     assert not file.exists()
     hub.api("DELETE", "users/bob/server")
     hub.wait(lambda: not hub.server("bob"))

@@ -224,13 +224,15 @@ def test_a_port_that_is_taken_at_the_start_costs_no_notebook(tmp_path: Path) -> 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with jupyter_server(tmp_path, "--IdentityProvider.token=t", LMNB_PORT=str(port)) as server:
-            headers = {"Authorization": "Bearer t"}
-            state = httpx.get(server.url + "api/v1/server", headers=headers, trust_env=False).json()
+            server.wait_for("does not listen on a port of its own")
+            asked: Any = {"headers": {"Authorization": "Bearer t"}, "trust_env": False}
+            state = httpx.get(server.url + "api/v1/server", timeout=60, **asked).json()
             assert not state["running"]
             assert str(os.getpid()) in state["error"]
     with jupyter_server(tmp_path, "--IdentityProvider.token=t", LMNB_PORT=str(port)) as server:
+        server.wait_for("also listens at")
         root = f"http://127.0.0.1:{port}/"
-        assert httpx.get(root + "v1/models", trust_env=False).status_code == 200
+        assert httpx.get(root + "v1/models", trust_env=False, timeout=60).status_code == 200
 
 
 def test_lmnb_serve_ends_when_it_is_told_to(tmp_path: Path) -> None:
@@ -243,4 +245,4 @@ def test_lmnb_serve_ends_when_it_is_told_to(tmp_path: Path) -> None:
         assert elsewhere.status_code == 400
         stopped = httpx.post(server.url + "api/v1/server/stop", trust_env=False)
         assert stopped.json()["running"] is False
-        assert server.process.wait(20) == 0
+        assert server.process.wait(60) == 0

@@ -181,7 +181,8 @@ def ask(server: Server, key: str | None, verb: str = "POST", **headers: str) -> 
         headers["Authorization"] = f"Bearer {key}"
     path = "v1/completions" if verb == "POST" else "v1/models"
     body = {"model": "nothing", "prompt": ""} if verb == "POST" else None
-    return httpx.request(verb, server.url + path, json=body, headers=headers, trust_env=False)
+    options: Any = {"json": body, "headers": headers, "trust_env": False, "timeout": 60}
+    return httpx.request(verb, server.url + path, **options)
 
 
 def own_key(folder: Path) -> str:

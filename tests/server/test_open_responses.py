@@ -48,8 +48,8 @@ def post(server: Server, path: str = "", **body: Any) -> httpx.Response:
 
 def create(server: Server, *input: Any, **more: Any) -> Any:
     """A valid response that came to its end, with some output."""
-    asked = {"model": MODEL, "max_output_tokens": LIMIT, "input": list(input), **more}
-    answer = post(server, **asked)
+    asked = {"model": MODEL, "max_output_tokens": LIMIT, "temperature": 0, **more}
+    answer = post(server, input=list(input), **asked)
     assert answer.status_code == 200, answer.text
     response = answer.json()
     check(response, RESPONSE)
@@ -70,7 +70,8 @@ async def converse(server: Server, *turns: Any) -> list[list[Any]]:
     for turn in turns:
         fields = turn(said) if callable(turn) else turn
         head = {"type": "response.create", "model": MODEL, "max_output_tokens": LIMIT}
-        await connection.write_message(json.dumps({**head, "store": False, **fields}))
+        asked = {**head, "store": False, "temperature": 0, **fields}
+        await connection.write_message(json.dumps(asked))
         events: list[Any] = []
         while not events or events[-1]["type"] not in LAST:
             text = await connection.read_message()
@@ -134,7 +135,6 @@ def test_tool_calling(server: Server, choice: str) -> None:
         message("user", "What's the weather like in San Francisco?"),
         tools=[tool],
         tool_choice=choice,
-        temperature=0,
     )
     call = response["output"][-1]
     assert (call["type"], call["name"]) == ("function_call", "get_weather")
@@ -217,7 +217,7 @@ def test_compact_without_a_model(server: Server) -> None:
 def test_a_form_holds(server: Server) -> None:
     schema = {
         "type": "object",
-        "properties": {"n": {"type": "integer"}},
+        "properties": {"n": {"type": "integer", "minimum": 0, "maximum": 99}},
         "required": ["n"],
         "additionalProperties": False,
     }

@@ -37,7 +37,10 @@ def client(server: Server) -> Iterator[openai.OpenAI]:
 
 def test_openais_client_chats(client: openai.OpenAI) -> None:
     answer = client.chat.completions.create(
-        model=MODEL, messages=[{"role": "user", "content": "Say hello."}], max_tokens=8
+        model=MODEL,
+        messages=[{"role": "user", "content": "Say hello."}],
+        max_tokens=8,
+        temperature=0,
     )
     assert answer.choices[0].message.content
     assert answer.usage is not None
@@ -60,7 +63,9 @@ def test_openais_client_streams(client: openai.OpenAI) -> None:
 
 
 def test_openais_client_completes_and_lists(client: openai.OpenAI) -> None:
-    answer = client.completions.create(model=MODEL, prompt="Once upon", logprobs=2, max_tokens=4)
+    answer = client.completions.create(
+        model=MODEL, prompt="Once upon", logprobs=2, max_tokens=4, temperature=0
+    )
     assert answer.choices[0].logprobs is not None
     assert len(answer.choices[0].logprobs.tokens or ()) == 4
     assert MODEL in [model.id for model in client.models.list()]
@@ -88,15 +93,21 @@ def test_the_runtime_file_is_the_users_alone(tmp_path: Path, smollm2: Path) -> N
 def test_a_key_that_is_given_is_asked_for(tmp_path: Path) -> None:
     with lmnb_serve(tmp_path, "--api-key", "sk-mine") as server:
         url = server.url + "v1/models"
-        assert httpx.get(url).status_code == 401
-        assert httpx.get(url, headers={"Authorization": "Bearer sk-mine"}).status_code == 200
+        assert httpx.get(url, timeout=60).status_code == 401
+        assert (
+            httpx.get(url, headers={"Authorization": "Bearer sk-mine"}, timeout=60).status_code
+            == 200
+        )
 
 
 def test_a_key_in_the_environment_is_asked_for(tmp_path: Path) -> None:
     with lmnb_serve(tmp_path, LMNB_API_KEY="sk-env") as server:
         url = server.url + "v1/models"
-        assert httpx.get(url).status_code == 401
-        assert httpx.get(url, headers={"Authorization": "Bearer sk-env"}).status_code == 200
+        assert httpx.get(url, timeout=60).status_code == 401
+        assert (
+            httpx.get(url, headers={"Authorization": "Bearer sk-env"}, timeout=60).status_code
+            == 200
+        )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -106,10 +117,10 @@ def test_a_signal_ends_it_in_mid_stream_with_its_engines(
     with lmnb_serve(tmp_path, "--models", str(smollm2)) as server:
         body = {"model": MODEL, "prompt": "Once", "max_tokens": -1, "stream": True}
         with httpx.stream(
-            "POST", server.url + "v1/completions", json={**body, "ignore_eos": True}, timeout=30
+            "POST", server.url + "v1/completions", json={**body, "ignore_eos": True}, timeout=60
         ) as response:
             next(line for line in response.iter_lines() if line.startswith("data"))
-            pid = httpx.get(server.url + "api/v1/status").json()["loaded"][0]["pid"]
+            pid = httpx.get(server.url + "api/v1/status", timeout=60).json()["loaded"][0]["pid"]
             assert server.stop(number) == 0
         assert "Traceback" not in server.log
         with pytest.raises(ProcessLookupError):
@@ -124,7 +135,7 @@ def test_a_port_that_is_taken_is_a_clear_error(tmp_path: Path) -> None:
             env=environment(tmp_path),
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
         )
     assert run.returncode == 1
     assert port in run.stderr
@@ -140,7 +151,7 @@ def test_options_that_make_no_sense_are_a_clear_error(tmp_path: Path, options: l
         env=environment(tmp_path),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert run.returncode == 1
     assert run.stderr.startswith("lmnb: ")
@@ -151,7 +162,7 @@ def test_a_path_may_be_a_file_or_a_folder(
 ) -> None:
     model = tiny_model("llama")
     with lmnb_serve(tmp_path, "--models", str(model.parent), str(model)) as server:
-        ids = [one["id"] for one in httpx.get(server.url + "v1/models").json()["data"]]
+        ids = [one["id"] for one in httpx.get(server.url + "v1/models", timeout=60).json()["data"]]
         assert "tiny-llama" in ids
 
 
