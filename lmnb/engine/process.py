@@ -7,20 +7,18 @@ import contextlib
 import itertools
 import logging
 import os
-import queue
 import subprocess
 import sys
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 
-import msgspec
-
 import lmnb.errors
 from lmnb.engine import protocol
 from lmnb.engine.events import Embedded, EngineStatus, Failed, Finished, ModelFacts, SequenceEvent
 from lmnb.engine.options import EmbedRequest, EngineRequest, LoadOptions, RerankRequest
 from lmnb.engine.partition import Stretch
+from lmnb.engine.pipes import Pipes, open_pipes
 from lmnb.engine.pulse import Pulse
 from lmnb.errors import EngineDied, EngineError, LmnbError, LoadFailed, ServiceClosed
 
@@ -74,11 +72,7 @@ class ProcessStream:
 
 
 class EngineProcess:
-    """A worker process with one model. Use `start_engine` to make one.
-
-    Each pipe has a thread, so that this works with every event loop on every system; a frame costs
-    the loop one callback.
-    """
+    """A worker process with one model. Use `start_engine` to make one."""
 
     facts: ModelFacts
 
@@ -95,7 +89,7 @@ class EngineProcess:
         self._calls: dict[int, asyncio.Future[protocol.Answer]] = {}
         self._said: deque[str] = deque(maxlen=200)
         self._process: subprocess.Popen[bytes] | None = None
-        self._outbox: queue.SimpleQueue[protocol.Command | None] = queue.SimpleQueue()
+        self._pipes: Pipes | None = None
 
     @property
     def alive(self) -> bool:
@@ -114,8 +108,8 @@ class EngineProcess:
         """Spawn, load and wait. Raises LoadFailed; cancelling kills the process."""
         try:
             self._process = await asyncio.to_thread(_spawn)
-            for target in (self._read, self._write, self._listen):
-                threading.Thread(target=target, daemon=True, name="lmnb-engine").start()
+            self._pipes = open_pipes(*_ends(self._process), self._receive, self._bury)
+            threading.Thread(target=self._listen, daemon=True, name="lmnb-engine").start()
             self._send(protocol.Load(path, self.options))
             self._pulse.start()
             self.facts = await self._loaded
@@ -170,7 +164,8 @@ class EngineProcess:
         if self._process is None or self._ended.is_set():
             return
         self._closing = True
-        self._outbox.put(None)
+        if self._pipes is not None:
+            self._pipes.close()
         try:
             await asyncio.wait_for(self._ended.wait(), CLOSE_SECONDS)
         except TimeoutError:
@@ -186,17 +181,8 @@ class EngineProcess:
     # -- the pipe -----------------------------------------------------------------------------
 
     def _send(self, command: protocol.Command) -> None:
-        self._outbox.put(command)
-
-    def _write(self) -> None:
-        """Commands go out in a thread: a worker that has stopped reading must not stop the loop."""
-        assert self._process is not None and self._process.stdin is not None
-        with contextlib.suppress(OSError, ValueError):
-            while (command := self._outbox.get()) is not None:
-                self._process.stdin.write(protocol.frame(command))
-                self._process.stdin.flush()
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
+        assert self._pipes is not None
+        self._pipes.send(command)
 
     def _open(self, make: Callable[[int], protocol.Command]) -> ProcessStream:
         stream = ProcessStream(self, next(self._ids))
@@ -232,19 +218,17 @@ class EngineProcess:
             raise _error(answer.kind, answer.error)
         return answer
 
-    def _read(self) -> None:
-        assert self._process is not None and self._process.stdout is not None
-        descriptor = self._process.stdout.fileno()
-        reader = protocol.FrameReader()
-        with contextlib.suppress(OSError, ValueError, msgspec.DecodeError):
-            while data := os.read(descriptor, 1 << 18):
-                messages = [protocol.decode_message(body) for body in reader.feed(data)]
-                self._loop.call_soon_threadsafe(self._receive, messages)
-        self._process.kill()
-        self._process.wait()
-        self._process.stdout.close()
-        with contextlib.suppress(RuntimeError):  # the loop may be gone first
-            self._loop.call_soon_threadsafe(self._end)
+    def _bury(self) -> None:
+        """Nothing more will come. A process that holds much memory takes its time to end."""
+
+        def wait() -> None:
+            assert self._process is not None
+            self._process.kill()
+            self._process.wait()
+            with contextlib.suppress(RuntimeError):  # the loop may be gone first
+                self._loop.call_soon_threadsafe(self._end)
+
+        threading.Thread(target=wait, daemon=True, name="lmnb-engine").start()
 
     def _listen(self) -> None:
         assert self._process is not None and self._process.stderr is not None
@@ -254,6 +238,7 @@ class EngineProcess:
                 self._said.append(text)
                 with contextlib.suppress(RuntimeError):  # the loop may be gone first
                     self._loop.call_soon_threadsafe(self._hear, text)
+        self._process.wait()  # no zombie, even where the loop ended before the process
 
     def _hear(self, text: str) -> None:
         log.info("%s", text, extra={"engine_pid": self.pid})
@@ -305,7 +290,6 @@ class EngineProcess:
         for future in self._calls.values():
             if not future.done():
                 future.set_exception(error)
-        self._outbox.put(None)
 
     def _obituary(self) -> LmnbError:
         if self._closing:
@@ -339,6 +323,13 @@ def _spawn() -> subprocess.Popen[bytes]:
         env={**os.environ, **_ENVIRONMENT, **environment},
         start_new_session=os.name == "posix",
     )
+
+
+def _ends(process: subprocess.Popen[bytes]) -> tuple[int, int]:
+    """Of the pipes from it and to it: descriptors that nothing else closes."""
+    assert process.stdout is not None and process.stdin is not None
+    with process.stdout, process.stdin:
+        return os.dup(process.stdout.fileno()), os.dup(process.stdin.fileno())
 
 
 def interpreter(platform: str = sys.platform) -> tuple[str, dict[str, str]]:

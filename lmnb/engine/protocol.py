@@ -8,7 +8,8 @@ closing the pipe is the command, so that a dead parent gives it too.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -16,6 +17,7 @@ from lmnb.engine.events import EngineStatus, ModelFacts, SequenceEvent
 from lmnb.engine.options import EmbedRequest, EngineRequest, LoadOptions, RerankRequest
 from lmnb.engine.partition import Stretch
 
+T = TypeVar("T")
 VERSION = 2
 LENGTH = struct.Struct(">I")
 MAX_FRAME = 1 << 30
@@ -126,22 +128,26 @@ def frame(value: Command | Message) -> bytes:
     return LENGTH.pack(len(body)) + body
 
 
-class FrameReader:
-    """Cuts a stream of bytes into frame bodies, however it arrives."""
+class FrameReader(Generic[T]):
+    """Cuts a stream of bytes into what was framed, however it arrives."""
 
-    def __init__(self) -> None:
+    def __init__(self, decode: Callable[[memoryview], T]) -> None:
+        self._decode = decode
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Raises ValueError on a length no honest peer sends."""
+    def feed(self, data: bytes) -> list[T]:
+        """Raises ValueError on a length no honest peer sends, DecodeError on what is no message."""
         self._buffer += data
-        while len(self._buffer) >= LENGTH.size:
-            (size,) = LENGTH.unpack_from(self._buffer)
-            if size > MAX_FRAME:
-                raise ValueError(f"a frame of {size} bytes")
-            end = LENGTH.size + size
-            if len(self._buffer) < end:
-                return
-            body = bytes(self._buffer[LENGTH.size : end])
-            del self._buffer[:end]
-            yield body
+        found, at = list[T](), 0
+        with memoryview(self._buffer) as view:
+            while len(view) - at >= LENGTH.size:
+                (size,) = LENGTH.unpack_from(view, at)
+                if size > MAX_FRAME:
+                    raise ValueError(f"a frame of {size} bytes")
+                start, end = at + LENGTH.size, at + LENGTH.size + size
+                if len(view) < end:
+                    break
+                found.append(self._decode(view[start:end]))
+                at = end
+        del self._buffer[:at]
+        return found

@@ -13,7 +13,7 @@ import numpy as np
 from lmnb.engine.context import Context
 from lmnb.engine.cpu import usable_cores
 from lmnb.engine.embedder import Embedder, Finish, Vectors, failed
-from lmnb.engine.events import Accepted, EngineStatus, Pooling, SequenceEvent
+from lmnb.engine.events import EngineStatus, Pooling, SequenceEvent
 from lmnb.engine.facts import read_facts
 from lmnb.engine.log import EngineLog
 from lmnb.engine.model import Model
@@ -96,7 +96,7 @@ class VectorRunner:
         raise InvalidRequest("This model does not generate text.", param="model")
 
     def embed(self, id: int, request: EmbedRequest) -> list[SequenceEvent]:
-        """Queue inputs to become vectors of length 1: `Accepted`, or why not."""
+        """Queue inputs to become vectors of length 1; why not, where that is so."""
         try:
             if self._ranks:
                 raise InvalidRequest(
@@ -120,7 +120,7 @@ class VectorRunner:
             return [failed(id, error)]
 
     def rerank(self, id: int, request: RerankRequest) -> list[SequenceEvent]:
-        """Queue documents to be judged: `Accepted`, or why not."""
+        """Queue documents to be judged; why not, where that is so."""
         try:
             if not self._ranks:
                 raise InvalidRequest(
@@ -143,7 +143,7 @@ class VectorRunner:
                 f"its queue holds {self.options.queue_limit}."
             )
         self.embedder.add(id, inputs, finish)
-        return [Accepted(id, sum(map(len, inputs)))]
+        return []
 
     def _tokens(self, one: str | tuple[int, ...]) -> Tokens:
         if isinstance(one, str):

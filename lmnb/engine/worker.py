@@ -144,10 +144,10 @@ class Worker:
             os._exit(0)
 
     def _read(self, commands: int) -> None:
-        reader = protocol.FrameReader()
+        reader = protocol.FrameReader(protocol.decode_command)
         while data := os.read(commands, 1 << 16):
-            for body in reader.feed(data):
-                self._inbox.put(protocol.decode_command(body))
+            for command in reader.feed(data):
+                self._inbox.put(command)
         os._exit(0)
 
     def _watch(self, parent: int) -> None:
