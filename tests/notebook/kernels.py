@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,10 +83,12 @@ class Kernel:
         code: str,
         *,
         interrupt_at: str = "",
+        interrupt_once: Callable[[], object] = lambda: True,
         timeout: float = 60,
         answers: Sequence[str] = (),
     ) -> Ran:
-        """Run a cell; interrupt the kernel when `interrupt_at` has shown up in its output.
+        """Run a cell; interrupt the kernel when `interrupt_at` has shown up in its output, and
+        `interrupt_once` holds.
 
         `answers` go to its questions; without any it may not ask, as in nbconvert.
         """
@@ -111,6 +114,8 @@ class Kernel:
                     shown[display_id] = output
             if interrupting and interrupt_at in str(content.get("data", content.get("text", ""))):
                 interrupting = False
+                while not interrupt_once():
+                    time.sleep(0.01)
                 self._interrupt()
 
         reply = self.client.execute_interactive(

@@ -69,6 +69,7 @@ class StubServer:
         self.has_ended = False
         """It can be paused no more."""
         self.client_left = threading.Event()
+        self.download_followed = threading.Event()
 
     @property
     def base_url(self) -> str:
@@ -116,7 +117,15 @@ class StubServer:
         self.loop.run_forever()
         server.stop()
         self.loop.run_until_complete(server.close_all_connections())
+        self.loop.run_until_complete(self._end())
         self.loop.close()
+
+    async def _end(self) -> None:
+        """Answers that wait for something wait no more."""
+        waiting = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 class Handler(RequestHandler):
@@ -220,6 +229,7 @@ class Hub(Handler):
             self.finish({"downloads": self.stub.downloads})
             return
         self.stub.missing.clear()
+        self.stub.download_followed.set()
         status = self.stub.download_status
         size = {"total_size_bytes": 98, "downloaded_bytes": 98}
         self.finish({"job_id": "job_1", "status": status, "key": "tiny-q4", **size})

@@ -94,7 +94,7 @@ def test_an_interrupted_comparison_stops_both(kernel: Kernel, stub: StubServer) 
     stub.answer = ["Once upon", 60]
     ran = kernel.run("%%lms --compare a,b\nTell.", interrupt_at="Once upon")
     assert ran.status == "error"
-    assert stub.client_left.wait(2)
+    assert stub.client_left.wait(30)
     assert ran.text().count("interrupted") == 2
 
 

@@ -87,7 +87,7 @@ def test_an_interrupt_stops_the_generation_at_once_and_keeps_the_text(
     stub.answer = ["Once upon", 60, " never"]
     began = time.monotonic()
     ran = kernel.run("%%lms --out story\nTell me.", interrupt_at="Once upon")
-    assert stub.client_left.wait(2)
+    assert stub.client_left.wait(30)
     assert time.monotonic() - began < 30  # long before the next word
     assert ran.status == "error"  # "Run all" stops here
     [shown, error] = ran.outputs

@@ -160,9 +160,13 @@ def test_progress_stays_in_its_cell_and_an_interrupt_keeps_the_rows(
     assert ran.text().startswith("2 rows in ")
     assert len(ran.outputs) == 1
     stub.answers = [["one"], [60]]
-    ran = kernel.run("lmnb.map(['a', 'b'], '{}', concurrency=1)", interrupt_at="50%")
+    ran = kernel.run(
+        "lmnb.map(['a', 'b'], '{}', concurrency=1)",
+        interrupt_at="50%",
+        interrupt_once=lambda: not stub.answers,
+    )
     assert ran.status == "error"
-    assert stub.client_left.wait(2)
+    assert stub.client_left.wait(30)
     assert "stopped after 1 of 2 rows" in "".join(ran.outputs[-1]["traceback"])
     rest = "lmnb.map(['a', 'b'], '{}', resume=sys.last_value.result)['answer'].tolist()"
     assert kernel.value(f"__import__('sys') and (sys := __import__('sys')) and {rest}") == [

@@ -23,7 +23,7 @@ def kernel(hub: StandInHub, tmp_path: Path) -> Iterator[Kernel]:
 
 
 def test_a_cell_finds_fetches_loads_and_asks(kernel: Kernel) -> None:
-    cell = f"%%lms -m {TINY} --max-tokens 4\nhi"
+    cell = f"%%lms -m {TINY} -t 0 --max-tokens 4\nhi"
     ran = kernel.run(cell)  # nobody is there
     assert ran.status == "error"
     assert f"`%lms get {TINY}` downloads {TINY} Q4_K_M" in ran.stream("stderr")

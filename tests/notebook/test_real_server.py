@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from tests.notebook.kernels import ROOT, Kernel
+from tests.processes import gone
 from tests.server.spawn import Server, jupyter_server
 
 TOKEN = "notebook-token"
@@ -41,7 +41,8 @@ def kernel(server: Server, folder: Path) -> Iterator[Kernel]:
 
 def engine_status(server: Server) -> dict:
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    answer = httpx.get(server.url + "api/v1/status", headers=headers, trust_env=False)
+    url = server.url + "api/v1/status"
+    answer = httpx.get(url, headers=headers, trust_env=False, timeout=60)
     return answer.json()["loaded"][0]
 
 
@@ -61,7 +62,7 @@ def test_a_bare_openai_client_reaches_the_kernels_own_server(kernel: Kernel) -> 
         "from openai import OpenAI\n"
         "print([m.id for m in OpenAI().models.list()])\n"
         "stream = OpenAI().chat.completions.create(model='smollm2-135m-instruct', max_tokens=8,\n"
-        "    messages=[{'role': 'user', 'content': 'hi'}], stream=True)\n"
+        "    temperature=0, messages=[{'role': 'user', 'content': 'hi'}], stream=True)\n"
         "print(sum(1 for chunk in stream) > 2)",
         timeout=120,
     )
@@ -77,10 +78,10 @@ def test_an_interrupt_stops_the_engine_and_the_next_cell_runs(
     ran = kernel.run(story, interrupt_at=" the ", timeout=120)
     assert ran.status == "error"
     assert "interrupted</sub>" in ran.text("text/markdown")
-    deadline = time.monotonic() + 2
-    while engine_status(server)["running"] and time.monotonic() < deadline:
+    deadline = time.monotonic() + 30
+    while engine_status(server)["running"]:
+        assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert engine_status(server)["running"] == 0
     assert kernel.run("%%lms --max-tokens 5\nGo on.", timeout=120).status == "ok"
 
 
@@ -154,9 +155,11 @@ def test_a_server_of_ones_own_ends_with_its_parent_however_that_ends(tmp_path: P
     assert parent.stdout is not None
     with parent, parent.stdout:
         pid, count = map(int, parent.stdout.readline().split())
-        child = psutil.Process(pid)
+        assert not gone(pid)
         assert count >= 1
         parent.kill()
         parent.wait()
-    psutil.wait_procs([child], timeout=10)
-    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    deadline = time.monotonic() + 60
+    while not gone(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -37,7 +37,7 @@ def ipython(code: str, environ: dict[str, str]) -> subprocess.CompletedProcess[s
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
 
 
-def terminal(environ: dict[str, str], *lines: str, timeout: float = 30) -> Any:
+def terminal(environ: dict[str, str], *lines: str, timeout: float = 60) -> Any:
     """IPython at a terminal, with these lines run, or begun."""
     command = ["-m", "IPython", "--no-banner", "--simple-prompt", "--colors=nocolor"]
     child = pexpect.spawn(sys.executable, command, env=environ, timeout=timeout, encoding="utf-8")
@@ -110,7 +110,7 @@ def test_nobody_is_asked_in_a_batch_run(environ: dict[str, str]) -> None:
     environ = {k: v for k, v in environ.items() if not k.startswith("LMNB_")}
     command = "%load_ext lmnb\nprint('went on')"
     child = pexpect.spawn(
-        sys.executable, ["-m", "IPython", "--no-banner", "-c", command], env=environ, timeout=30
+        sys.executable, ["-m", "IPython", "--no-banner", "-c", command], env=environ, timeout=60
     )
     child.expect("went on")
     child.expect(pexpect.EOF)
@@ -141,7 +141,7 @@ def test_a_server_started_from_a_terminal_answers_and_ends_with_it(
     server = psutil.Process(json.loads(file.read_text())["pid"])
     child.sendline("exit")
     child.expect(pexpect.EOF)
-    assert not psutil.wait_procs([server], timeout=10)[1]
+    assert not psutil.wait_procs([server], timeout=60)[1]
 
 
 def test_control_c_in_a_terminal_keeps_the_text(environ: dict[str, str], stub: StubServer) -> None:
@@ -152,7 +152,7 @@ def test_control_c_in_a_terminal_keeps_the_text(environ: dict[str, str], stub: S
     child.expect("interrupted\\]")
     child.expect("In \\[3\\]")
     assert "Traceback" not in child.before
-    assert stub.client_left.wait(2)
+    assert stub.client_left.wait(30)
     child.sendline("exit")
     child.expect(pexpect.EOF)
 
