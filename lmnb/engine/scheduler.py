@@ -18,6 +18,8 @@ from lmnb.engine.events import (
     Scored,
     SequenceEvent,
 )
+from lmnb.engine.gaze import Gaze
+from lmnb.engine.plan import Plan, Share
 from lmnb.engine.sequence import Sequence
 from lmnb.engine.threads import ThreadGovernor
 from lmnb.errors import EngineError, LmnbError
@@ -25,21 +27,11 @@ from lmnb.errors import EngineError, LmnbError
 if TYPE_CHECKING:
     from lmnb.engine.projector import Projector
 
-Share = tuple[Sequence, int, int]
-"""What one call computes for a sequence: so many tokens, with the logits of so many of them."""
-CHUNK_SECONDS = 0.5
-"""A prompt that is read while others answer stalls them for about so long at a time."""
-SLIVER = 64
-"""A step's last prompt is not begun for fewer tokens than this: small graphs read slowly."""
-
 
 class Scheduler:
     """Sequences wait, are prefilled in chunks, decode together, finish.
 
-    A step is one llama.cpp call. With a unified KV cache it computes everybody: who decodes, and
-    a chunk of prompts. With separate streams llama.cpp would split such a batch into many small
-    graphs, so a step decodes, and the steps after it read a chunk of prompts, one each, before the
-    next one decodes.
+    A step is one llama.cpp call: a picture's, or what the plan says.
     """
 
     def __init__(
@@ -54,21 +46,12 @@ class Scheduler:
         self.context = context
         self.cache = cache
         self.threads = threads
-        self.projector = projector
         self.admission = Admission(cache)
         self.running: list[Sequence] = []
         self._processors = usable_processors()
-        self._batch = Batch(context.batch_size)
-        self._scheduled: list[Share] = []
+        self._plan = Plan(context, cache.places)
+        self._gaze = Gaze(projector, context, cache.places)
         self._events: list[SequenceEvent] = []
-        self._prefill_rate = 500.0
-        self._looked = False
-        """The step before this one read (a part of) a picture."""
-        self._chunk = self._left = 0
-        """Prompt tokens between two decodes, and how many of them are still to be read."""
-        self._shortest_first = False
-        """Every other chunk goes to who needs least, the others to who came first: a question need
-        not wait for the end of a book, nor the book for the last question."""
         self._steps = 0
         self._inside = self._step_seconds = self._python_seconds = 0.0
 
@@ -96,7 +79,7 @@ class Scheduler:
         start, sampling = perf_counter(), self.completion.seconds
         self._inside = 0.0
         self._admit()
-        self._compute(self._picture() or self._tokens())
+        self._compute(self._picture() or self._plan.fill(self.running))
         self._steps += 1
         elapsed = perf_counter() - start
         self._step_seconds += elapsed
@@ -134,139 +117,42 @@ class Scheduler:
         self.running.sort(key=lambda s: s.lane or 0)
 
     def _picture(self) -> PictureBatch | None:
-        """The next picture, or a part of it. After one, who decodes comes first."""
-        looking = [s for s in self.running if s.looking]
-        decoding = any(not s.prefilling for s in self.running)
-        if self.projector is None or not looking or (self._looked and decoding):
-            self._looked = False
+        sequence = self._gaze.turn(self.running)
+        if sequence is None:
             return None
-        self._looked = True
-        sequence = min(looking, key=lambda s: s.started)
-        assert sequence.looking is not None and sequence.lane is not None
-        done, glance = sequence.looking
         start = perf_counter()
         try:
-            embeddings = self.projector.encode(glance)
+            batch, share = self._gaze.look(sequence)
         except LmnbError as error:
             self._fail(sequence, error)
             return None
         finally:
             self._inside += perf_counter() - start
-        count = glance.length - done
-        if not glance.non_causal:
-            count = min(count, self.context.micro_batch_size)
-        first = self.cache.places.position(sequence.tokens, sequence.computed - done)
-        last = count == sequence.remaining
-        self._scheduled.append((sequence, count, int(last)))
-        return PictureBatch(
-            embeddings[done : done + count],
-            self.projector.positions(glance, first)[:, done : done + count],
-            sequence.lane,
-            logits=last,
-            non_causal=glance.non_causal,
-        )
-
-    def _tokens(self) -> Batch:
-        if self.context.unified:
-            self._schedule_decodes()
-            self._schedule_prompts()
-        elif not self._schedule_prompt():
-            self._schedule_decodes()
-            if not self._scheduled:
-                self._schedule_prompt()
-        return self._batch
-
-    def _schedule_decodes(self) -> None:
-        """Everybody's next token. Then prompts may be read again, by a chunk."""
-        decoding = [s for s in self.running if not s.prefilling]
-        for sequence in decoding:
-            self._schedule(sequence, 1)
-        self._chunk = self._left = self._prefill_budget(len(decoding))
-        self._shortest_first = not self._shortest_first
-
-    def _schedule_prompts(self) -> None:
-        while self._schedule_prompt():
-            pass
-
-    def _schedule_prompt(self) -> int:
-        """The next prompt's next tokens, as far as the chunk allows; how many."""
-        scheduled = {sequence.id for sequence, _, _ in self._scheduled}
-        prompts = (
-            s for s in self.running if s.prefilling and not s.looking and s.id not in scheduled
-        )
-        sequence = min(prompts, key=self._turn, default=None)
-        if sequence is None:
-            return 0
-        if self._left < self._chunk and self._left < min(sequence.remaining, SLIVER):
-            return 0
-        count = self._schedule(sequence, self._left)
-        self._left -= count
-        return count
-
-    def _turn(self, sequence: Sequence) -> tuple[int, float]:
-        return sequence.remaining if self._shortest_first else 0, sequence.started
-
-    def _prefill_budget(self, decoding: int) -> int:
-        """Prompt tokens that may be read before the next decode."""
-        micro = self.context.micro_batch_size
-        if not decoding:
-            return micro
-        chunk = min(micro, max(64, int(self._prefill_rate * CHUNK_SECONDS)))
-        return max(1, chunk - decoding) if self.context.unified else chunk
-
-    def _schedule(self, sequence: Sequence, limit: int) -> int:
-        count = min(sequence.text_ahead, limit, self._batch.room)
-        if count <= 0:
-            return 0
-        at, lane = sequence.computed, sequence.lane
-        assert lane is not None
-        position = self._position(sequence)
-        rows = int(count == sequence.remaining)
-        if sequence.scoring:
-            rows = count = min(count, self._scoring_rows())
-            if not count:
-                return 0
-        if count == sequence.remaining == 1:
-            self._batch.add_one(int(sequence.tokens[at]), position, lane)
-        else:
-            self._batch.add(sequence.tokens[at : at + count], position, lane, logits=rows)
-        self._scheduled.append((sequence, count, rows))
-        return count
-
-    def _position(self, sequence: Sequence) -> int:
-        """Of the next token to be computed."""
-        if sequence.computed >= sequence.prompt_length:
-            return sequence.computed - sequence.saved
-        return self.cache.places.position(sequence.tokens, sequence.computed)
-
-    def _scoring_rows(self) -> int:
-        """Logits of prompt tokens that this call can still give."""
-        taken = sum(rows for sequence, _, rows in self._scheduled if sequence.scoring)
-        return self.context.scoring_rows - taken
+        self._plan.shares.append(share)
+        return batch
 
     # -- one call of llama.cpp ----------------------------------------------------------------
 
     def _compute(self, batch: Batch | PictureBatch) -> None:
-        if not self._scheduled:
+        if not self._plan.shares:
             return
         code = self._decode(batch)
-        scheduled, self._scheduled = self._scheduled, []
-        self._batch.clear()
+        shares = self._plan.take()
         if code == 1:
-            self._make_room(scheduled)
+            self._make_room(shares)
         elif code == 2:
-            self._rewind(scheduled)
+            self._rewind(shares)
         elif code:
-            for sequence, _, _ in scheduled:
+            for sequence, _, _ in shares:
                 self._fail(sequence, EngineError(f"llama.cpp failed to compute (code {code})."))
         else:
-            self._advance(scheduled)
+            self._advance(shares)
 
     def _decode(self, batch: Batch | PictureBatch) -> int:
         tokens = batch.size
         self.context.set_threads(self.threads.before(tokens))
         if self.context.threads < self._processors:
-            for sequence, *_ in self._scheduled:
+            for sequence, *_ in self._plan.shares:
                 if sequence.guide is not None:
                     sequence.guide.begin()
         start = perf_counter()
@@ -277,24 +163,23 @@ class Scheduler:
             self.threads.rest()
             return code
         self.threads.after(tokens, elapsed)
-        if tokens >= 64:
-            self._prefill_rate += 0.3 * (tokens / elapsed - self._prefill_rate)
+        self._plan.measured(tokens, elapsed)
         return code
 
-    def _rewind(self, scheduled: list[Share]) -> None:
+    def _rewind(self, shares: list[Share]) -> None:
         """The step was abandoned half-way: it is done again, with the threads there are now."""
-        for sequence, _, _ in scheduled:
+        for sequence, _, _ in shares:
             assert sequence.lane is not None
             if sequence.looking is not None:  # half a picture cannot be cut off
                 sequence.computed -= sequence.looking[0]
-            if not self.context.cut(sequence.lane, self._position(sequence)):
+            if not self.context.cut(sequence.lane, self._plan.position(sequence)):
                 sequence.computed = 0
 
-    def _advance(self, scheduled: list[Share]) -> None:
-        asked = sum(rows for _, _, rows in scheduled)
+    def _advance(self, shares: list[Share]) -> None:
+        asked = sum(rows for _, _, rows in shares)
         logits = self.context.logits(asked) if asked else None
         ready, seen = [], 0
-        for sequence, count, rows in scheduled:
+        for sequence, count, rows in shares:
             own = None if logits is None else logits[seen : seen + rows]
             seen += rows
             if own is not None and sequence.scores is not None and sequence.scoring:
@@ -325,7 +210,7 @@ class Scheduler:
 
     # -- the end of a sequence, or of the room ------------------------------------------------
 
-    def _make_room(self, scheduled: list[Share]) -> None:
+    def _make_room(self, shares: list[Share]) -> None:
         """The KV cache is full: idle lanes go first, then the youngest sequence waits."""
         if self.cache.shrink():
             return
@@ -334,7 +219,7 @@ class Scheduler:
             self._leave(youngest)
             self.admission.waiting.appendleft(youngest)
         else:
-            sequence = scheduled[0][0]
+            sequence = shares[0][0]
             if sequence.completion_length:
                 self._finish(sequence, "context")
             else:
