@@ -7,7 +7,7 @@ from typing import Any
 
 from lmnb.errors import ServerNotFound
 from lmnb.notebook.completer import matcher
-from lmnb.notebook.connection.discovery import Connection
+from lmnb.notebook.connection.address import Connection
 from lmnb.notebook.connection.sdk import OpenAIEnvironment
 from lmnb.notebook.connection.session import session
 from lmnb.notebook.magics import LMSMagics

@@ -10,7 +10,8 @@ import pytest
 
 from lmnb.errors import ServerNotFound
 from lmnb.notebook.connection import discovery
-from lmnb.notebook.connection.discovery import Connection, find, root_of, starters
+from lmnb.notebook.connection.address import Connection, root_of
+from lmnb.notebook.connection.discovery import find, starters
 from tests.notebook.stub_server import KEY, StubServer
 
 

@@ -1,6 +1,6 @@
 """A bare `OpenAI()` finds the server; what the user had set stays as it was."""
 
-from lmnb.notebook.connection.discovery import Connection
+from lmnb.notebook.connection.address import Connection
 from lmnb.notebook.connection.sdk import OpenAIEnvironment
 
 HERE = Connection("http://127.0.0.1:8888/lmnb/", "key", "notebook server")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from lmnb.notebook.connection.address import Connection
 from lmnb.notebook.connection.client import Client
-from lmnb.notebook.connection.discovery import Connection
 from lmnb.notebook.display.tables import Table
 from lmnb.notebook.options import split
 from lmnb.notebook.person import Someone

@@ -14,8 +14,8 @@ from lmnb.notebook.chat.exchange import Exchange
 from lmnb.notebook.chat.reply import Reply
 from lmnb.notebook.chat.tools import Toolbox
 from lmnb.notebook.choice import choose_model
+from lmnb.notebook.connection.address import Connection
 from lmnb.notebook.connection.async_client import AsyncClient
-from lmnb.notebook.connection.discovery import Connection
 
 
 class AsyncReplyStream(Streamed, AsyncIterator[str]):

@@ -16,8 +16,8 @@ from lmnb.notebook.chat import formats
 from lmnb.notebook.chat.exchange import Exchange, Question
 from lmnb.notebook.chat.reply import Reply
 from lmnb.notebook.connection import background
+from lmnb.notebook.connection.address import Connection
 from lmnb.notebook.connection.async_client import AsyncClient
-from lmnb.notebook.connection.discovery import Connection
 from lmnb.notebook.display.markdown import table
 from lmnb.notebook.display.rendering import pause, to_html
 

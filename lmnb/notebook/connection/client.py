@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import httpx
 
+from lmnb.notebook.connection.address import Connection
 from lmnb.notebook.connection.chat_stream import USAGE, ChatReader
-from lmnb.notebook.connection.discovery import Connection
 from lmnb.notebook.connection.load_stream import LoadReader, is_stream, load_request
 from lmnb.notebook.connection.sse import read_events
 from lmnb.notebook.connection.transport import (

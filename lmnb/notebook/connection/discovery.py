@@ -19,51 +19,27 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
-import httpx
 import psutil
 
 from lmnb.errors import ServerNotFound
+from lmnb.notebook.connection.address import (
+    LM_STUDIO_PORT,
+    Connection,
+    checked,
+    is_healthy,
+    reachable,
+    root_of,
+)
 
-NO_KEY = "lmnb"
-"""Sent where there is no key: the OpenAI SDKs insist on one, and a Jupyter server without
-authentication wants the header, which no page of another site can send."""
-LM_STUDIO_PORT = 1234
 CLOCK_SLACK = 60.0  # a process's age is reckoned from boot, a file's by a clock that may be set
 EXTENSION_MISSING = (
     "The notebook server at {url} does not run lmnb. Its log says why, if lmnb could not start there; "
     "else `jupyter server extension enable lmnb` in the server's environment, and restart the server."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """An address under which lmnb's routes hang (it ends in `/`), and the key that opens them."""
-
-    base_url: str
-    api_key: str
-    origin: str
-    """How it was found, for people."""
-
-    @property
-    def openai_base_url(self) -> str:
-        """What the OpenAI SDKs call `base_url`."""
-        return self.base_url + "v1"
-
-    @property
-    def bearer(self) -> str:
-        """What goes into the `Authorization` header."""
-        return self.api_key or NO_KEY
-
-    @property
-    def is_loopback(self) -> bool:
-        """On this machine: no proxy stands between, and certificates are self-signed."""
-        host = urlsplit(self.base_url).hostname or ""
-        return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def find(
@@ -105,9 +81,9 @@ def named(host: str) -> Connection:
     """A server by its address, or by `HOST[:PORT]` as LM Studio's tools say it. Its key is the
     user's word, or what it wrote for this user's programs. Raises ServerNotFound for what is none."""
     if "://" not in host:
-        has_port = urlsplit(_checked(f"http://{host}", "--host")).port
+        has_port = urlsplit(checked(f"http://{host}", "--host")).port
         host = f"http://{host}" if has_port else f"http://{host}:{LM_STUDIO_PORT}"
-    url = _checked(host, "--host")
+    url = checked(host, "--host")
     key = os.environ.get("LMNB_API_KEY") or os.environ.get("LM_API_TOKEN")
     written = {
         root_of(str(facts.get("url", ""))): str(facts.get("key", ""))
@@ -132,7 +108,7 @@ def from_environment(environ: Mapping[str, str]) -> Connection | None:
     url = environ.get("LMNB_BASE_URL", "").strip()
     if not url:
         return None
-    base_url, key = _checked(url, "LMNB_BASE_URL"), environ.get("LMNB_API_KEY", "")
+    base_url, key = checked(url, "LMNB_BASE_URL"), environ.get("LMNB_API_KEY", "")
     return Connection(base_url, key, "LMNB_BASE_URL")
 
 
@@ -174,7 +150,7 @@ def from_hub(environ: Mapping[str, str]) -> Connection | None:
     url, token = environ.get("JUPYTERHUB_SERVICE_URL"), environ.get("JUPYTERHUB_API_TOKEN")
     if not url or not token:
         return None
-    base = _reachable(url)
+    base = reachable(url)
     return Connection(base + "lmnb/", token, "JupyterHub") if is_healthy(base + "lmnb/") else None
 
 
@@ -190,31 +166,6 @@ def from_serve(directory: Path) -> Connection | None:
     ]
     usual = [one for one in found if urlsplit(one.base_url).port == LM_STUDIO_PORT]
     return next((few[0] for few in (found, usual) if len(few) == 1), None)
-
-
-def is_healthy(base_url: str) -> bool:
-    """Does an lmnb answer there? Needs no key, and is shown none."""
-    try:
-        response = httpx.get(base_url + "health", timeout=5, trust_env=False, verify=False)
-        return response.status_code == 200 and bool(response.json().get("status") == "ok")
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, AttributeError):
-        return False
-
-
-def root_of(url: str) -> str:
-    """The address without the `/v1` people are used to give, ending in one slash."""
-    return url.rstrip("/").removesuffix("/v1").rstrip("/") + "/"
-
-
-def _checked(url: str, name: str) -> str:
-    """`root_of` an address that can be one. Raises ServerNotFound."""
-    with suppress(ValueError, httpx.InvalidURL):
-        parts = httpx.URL(url)
-        if parts.scheme in ("http", "https") and parts.host and urlsplit(url).port != 0:
-            return root_of(url)
-    raise ServerNotFound(
-        f"{name} is an address such as http://127.0.0.1:{LM_STUDIO_PORT}, not {url[:200]!r}."
-    )
 
 
 def default_runtime_dir() -> Path:
@@ -233,7 +184,7 @@ def _from_runtime_file(file: Path, environ: Mapping[str, str]) -> Connection | N
             "The notebook server listens on a Unix socket, which lmnb's magics cannot reach yet. "
             "Set LMNB_BASE_URL to an address of a `lmnb serve`."
         )
-    base = _reachable(str(facts["url"]), facts.get("hostname"))
+    base = reachable(str(facts["url"]), facts.get("hostname"))
     if not psutil.pid_exists(int(facts.get("pid") or 0)):
         raise ServerNotFound(f"The notebook server that started this kernel ({base}) has ended.")
     if not is_healthy(base + "lmnb/"):
@@ -245,16 +196,6 @@ def _from_runtime_file(file: Path, environ: Mapping[str, str]) -> Connection | N
 
 def _key_from(environ: Mapping[str, str]) -> str:
     return environ.get("LMNB_API_KEY") or environ.get("JUPYTERHUB_API_TOKEN") or ""
-
-
-def _reachable(url: str, bound_to: str | None = None) -> str:
-    """A server bound to every address is reached on this machine's own."""
-    parts = urlsplit(url)
-    host = parts.hostname if bound_to is None else bound_to
-    if (host or "") in ("", "0.0.0.0", "::", "*"):
-        port = f":{parts.port}" if parts.port else ""
-        parts = parts._replace(netloc=f"127.0.0.1{port}")
-    return urlunsplit(parts).rstrip("/") + "/"
 
 
 def _read_json(file: Path) -> dict[str, Any]:

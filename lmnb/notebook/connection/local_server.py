@@ -13,7 +13,7 @@ from tempfile import TemporaryFile
 from urllib.parse import urlsplit
 
 from lmnb.errors import ServerNotFound
-from lmnb.notebook.connection.discovery import Connection, is_healthy, root_of
+from lmnb.notebook.connection.address import Connection, is_healthy, root_of
 
 START_SECONDS = 60
 

@@ -7,7 +7,7 @@ from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from lmnb.notebook.connection.discovery import Connection
+from lmnb.notebook.connection.address import Connection
 from lmnb.notebook.connection.session import session
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import threading
 
 from lmnb.errors import ServerNotFound
 from lmnb.notebook.connection import discovery
+from lmnb.notebook.connection.address import Connection
 from lmnb.notebook.connection.client import Client
-from lmnb.notebook.connection.discovery import Connection
 from lmnb.notebook.connection.local_server import LocalServer
 
 NOT_FOUND = (

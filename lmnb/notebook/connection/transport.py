@@ -10,7 +10,7 @@ import httpx
 
 from lmnb import errors
 from lmnb.errors import LmnbError
-from lmnb.notebook.connection.discovery import Connection
+from lmnb.notebook.connection.address import Connection
 
 QUICK = httpx.Timeout(30, connect=5)
 PATIENT = httpx.Timeout(None, connect=5)  # loads and answers take as long as they take
