@@ -112,7 +112,7 @@ def api(
         listener.start()
         url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
         headers = {"Authorization": f"Bearer {KEY}"}
-        client = httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=20)
+        client = httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=60)
         return Api(url, services, factory, client, store.list()[0].id), listener
 
     api, listener = jp_asyncio_loop.run_until_complete(start())
@@ -136,7 +136,7 @@ def mcp_port() -> Iterator[int]:
     with subprocess.Popen(
         [sys.executable, str(MCP_SERVER), str(port)], stderr=subprocess.DEVNULL
     ) as it:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()

@@ -40,7 +40,7 @@ TOOL: Any = {
 
 @pytest.fixture
 def sdk(api: Api, jp_asyncio_loop: asyncio.AbstractEventLoop) -> Iterator[anthropic.AsyncAnthropic]:
-    client = anthropic.DefaultAsyncHttpxClient(trust_env=False, timeout=20)
+    client = anthropic.DefaultAsyncHttpxClient(trust_env=False, timeout=60)
     yield anthropic.AsyncAnthropic(base_url=api.url, api_key=KEY, http_client=client, max_retries=0)
     jp_asyncio_loop.run_until_complete(client.aclose())
 
@@ -191,7 +191,8 @@ async def test_a_claude_code_request_works(api: Api) -> None:
         "anthropic-beta": "claude-code-20250219,interleaved-thinking-2025-05-14",
         "x-api-key": KEY,
     }
-    async with httpx.AsyncClient(base_url=api.url, headers=headers, trust_env=False) as client:
+    options: Any = {"headers": headers, "trust_env": False, "timeout": 60}
+    async with httpx.AsyncClient(base_url=api.url, **options) as client:
         response = await client.post(PATH + "?beta=true", json=body)
     assert response.status_code == 200, response.text
     assert "billing" not in prompt(api), "it would spoil the prefix cache"

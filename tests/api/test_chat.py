@@ -10,6 +10,7 @@ import pytest
 from lmnb.errors import ContextLengthExceeded, EngineDied, QueueFull
 from tests.api.conftest import Api
 from tests.scripted import Script
+from tests.until import until
 
 
 async def test_an_answer_has_every_key_of_openais_schema(api: Api) -> None:
@@ -351,8 +352,8 @@ async def test_leaving_a_stream_cancels_its_generation(api: Api) -> None:
             if "Hello" in line:
                 break
     for stream in api.engine.streams:
-        await asyncio.wait_for(stream.cancelled.wait(), 10)
-    assert api.services.manager.loaded()[0].in_flight == 0
+        await asyncio.wait_for(stream.cancelled.wait(), 30)
+    await until(lambda: not api.services.manager.loaded()[0].in_flight)
 
 
 async def test_leaving_a_plain_request_cancels_its_generation(
@@ -360,9 +361,9 @@ async def test_leaving_a_plain_request_cancels_its_generation(
 ) -> None:
     api.script(Script(forever=True))
     request = asyncio.ensure_future(api.chat())
-    await asyncio.wait_for(api.engine.submitted.wait(), 10)
+    await asyncio.wait_for(api.engine.submitted.wait(), 30)
     request.cancel()
-    await asyncio.wait_for(api.engine.streams[0].cancelled.wait(), 10)
+    await asyncio.wait_for(api.engine.streams[0].cancelled.wait(), 30)
     assert "Traceback" not in caplog.text
 
 

@@ -44,7 +44,7 @@ async def test_a_model_is_fetched_as_from_lm_studio(api: Api, hub: StandInHub) -
 
 
 async def test_a_download_is_paused_resumed_and_cancelled(api: Api, hub: StandInHub) -> None:
-    hub.arm(Q4, Fault(bytes_per_second=200_000, times=None))
+    hub.arm(Q4, Fault(bytes_per_second=40_000, times=None))
     job = {"job_id": (await api.post(ROUTE, {"model": f"{TINY}@q4_k_m"})).json()["job_id"]}
     states = []
     for verb in ("pause", "resume", "cancel"):
@@ -61,7 +61,7 @@ async def test_a_download_is_paused_resumed_and_cancelled(api: Api, hub: StandIn
 
 async def test_a_server_that_downloads_is_busy(api: Api, hub: StandInHub) -> None:
     """Else Jupyter would shut it down under the download."""
-    hub.arm(Q4, Fault(bytes_per_second=200_000, times=None))
+    hub.arm(Q4, Fault(bytes_per_second=40_000, times=None))
     id = (await api.post(ROUTE, {"model": f"{TINY}@q4_k_m"})).json()["job_id"]
     assert api.services.activity.running == 1
     hub.faults.clear()

@@ -17,6 +17,7 @@ from lmnb.api.services import Services
 from lmnb.service.instances import LoadedModel
 from tests.api.serving import KEY, real_server
 from tests.minilm import WIDTH, MiniLM
+from tests.until import until
 
 MODEL = "sentence-transformers/all-minilm-l6-v2"
 ID = "text-embedding-all-minilm-l6-v2"
@@ -46,7 +47,7 @@ async def serve(root: Path, folder: Path) -> AsyncIterator[Server]:
 
 
 async def until_running(model: LoadedModel, count: int) -> None:
-    for _ in range(400):
+    for _ in range(3000):
         if (await model.engine.status()).running == count:
             return
         await asyncio.sleep(0.02)
@@ -107,10 +108,11 @@ async def test_a_client_that_leaves_stops_the_engine(root, tmp_path):
     async with serve(root, tmp_path) as server:
         await server.vectors(["a"])
         (model,) = server.services.manager.loaded()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(server.vectors(["some words " * 100] * 2000), 1)
+        asking = asyncio.ensure_future(server.vectors(["some words " * 100] * 2000))
+        await until_running(model, 1)
+        asking.cancel()
         await until_running(model, 0)
-        assert model.in_flight == 0
+        await until(lambda: not model.in_flight)
 
 
 async def test_an_engine_that_dies_fails_the_request_and_the_next_has_a_new_one(root, tmp_path):

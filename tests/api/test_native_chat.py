@@ -12,6 +12,7 @@ from lmnb.errors import EngineDied, LoadFailed
 from tests.api.conftest import Api
 from tests.scripted import TEMPLATE, Script
 from tests.synthetic import write_model
+from tests.until import until
 
 CHAT = "/api/v1/chat"
 SWITCHED = (
@@ -274,4 +275,4 @@ async def test_a_client_that_leaves_ends_it(api: Api) -> None:
                 break
     await api.engine.streams[0].cancelled.wait()
     (model,) = api.services.manager.loaded()
-    assert model.in_flight == 0
+    await until(lambda: not model.in_flight)

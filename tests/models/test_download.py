@@ -42,7 +42,7 @@ from tests.hub.models import TINY
 
 PATH = "Tiny-Llama-Q4_K_M.gguf"
 NAME = f"{TINY}/{PATH}"
-HURRY = Patience(first=0.001, longest=0.01, in_all=5, silence=0.3)
+HURRY = Patience(first=0.001, longest=0.01, in_all=20, silence=2)
 
 
 class Fetch:
@@ -252,7 +252,7 @@ def test_another_file_under_the_same_name_is_refused(fetch: Fetch) -> None:
 def test_what_stays_wrong_is_given_up_and_kept(fetch: Fetch, status: int) -> None:
     fetch.leave_part(fetch.content[:300_000])
     fetch.hub.arm(NAME, Fault(status=status, times=None))
-    error = fetch.fail(HubError, Patience(first=0.001, longest=0.01, in_all=0.2, silence=0.3))
+    error = fetch.fail(HubError, Patience(first=0.001, longest=0.01, in_all=0.2, silence=2))
     assert str(status) in error.message
     assert fetch.repo.part(fetch.file).stat().st_size == 300_000
 
@@ -330,13 +330,13 @@ def test_a_disk_that_becomes_full_keeps_what_is_there(
     assert fetch.repo.part(fetch.file).stat().st_size == 1000
 
 
-@pytest.mark.parametrize("fault", [Fault(stall_after=100_000), Fault(bytes_per_second=500_000)])
+@pytest.mark.parametrize("fault", [Fault(stall_after=100_000), Fault(bytes_per_second=100_000)])
 def test_it_can_be_stopped_at_once_and_goes_on_later(fetch: Fetch, fault: Fault) -> None:
     fetch.hub.arm(NAME, fault)
     thread, outcome = in_thread(lambda: fetch.run(Patience(silence=60)))
     until(lambda: fetch.control.received.get(PATH, 0) >= 65_536)
     fetch.control.stop()
-    thread.join(10)
+    thread.join(60)
     assert isinstance(outcome[0], Stopped)
     assert scan_cache_dir(fetch.cache).warnings == []
     here = fetch.repo.part(fetch.file).stat().st_size
@@ -351,7 +351,7 @@ def test_two_at_once_fetch_it_once(hub: StandInHub, tmp_path: Path) -> None:
     both = [Fetch(hub, tmp_path), Fetch(hub, tmp_path)]
     running = [in_thread(one.run) for one in both]
     for thread, outcome in running:
-        thread.join(20)
+        thread.join(60)
         assert isinstance(outcome[0], Path), outcome
     assert hub.sent(NAME) == len(both[0].content)
 
@@ -362,7 +362,7 @@ def test_it_waits_for_huggingface_hub_s_own_download(hub: StandInHub, tmp_path: 
     thread, _ = in_thread(lambda: api.hf_hub_download(TINY, PATH, cache_dir=tmp_path))
     until(lambda: hub.sent(NAME) > 0)
     ours.run()
-    thread.join(20)
+    thread.join(60)
     assert hub.sent(NAME) == len(ours.content)
 
 
@@ -435,7 +435,9 @@ def forward_proxy() -> Iterator[tuple[str, list[tuple[str, str]]]]:
         def do_GET(self) -> None:
             seen.append((self.command, self.path[: self.path.index("/", 8)]))
             headers = dict(self.headers.items())
-            answer = httpx.request(self.command, self.path, headers=headers, trust_env=False)
+            answer = httpx.request(
+                self.command, self.path, headers=headers, trust_env=False, timeout=60
+            )
             self.send_response(answer.status_code)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
@@ -475,7 +477,7 @@ def in_thread(work: Callable[[], object]) -> tuple[threading.Thread, list[object
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)

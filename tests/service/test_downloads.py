@@ -35,8 +35,8 @@ from tests.hub.models import SMOLLM2, TINY
 
 Q4, Q8, F16 = (f"{TINY}/Tiny-Llama-{quant}.gguf" for quant in ("Q4_K_M", "Q8_0", "F16"))
 PROJECTOR = f"{TINY}/mmproj-Tiny-Llama-F16.gguf"
-SLOW = Fault(bytes_per_second=400_000, times=None)
-HURRY = Patience(first=0.001, longest=0.01, in_all=0.3, silence=0.3)
+SLOW = Fault(bytes_per_second=100_000, times=None)
+HURRY = Patience(first=0.001, longest=0.01, in_all=1, silence=2)
 
 
 @dataclass
@@ -97,7 +97,7 @@ def models(cache: Path) -> list[str]:
 
 
 async def test_a_model_is_fetched_and_told(hub: StandInHub, cache: Path, tmp_path: Path) -> None:
-    hub.arm(Q4, Fault(bytes_per_second=4_000_000))
+    hub.arm(Q4, Fault(bytes_per_second=400_000))
     async with serving(tmp_path, key_of=lambda path: path.stem.lower()) as server:
         asked = await server.downloads.start(f"{TINY}@q4_k_m")
         assert asked["job_id"].startswith("job_")

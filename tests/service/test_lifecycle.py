@@ -53,6 +53,13 @@ async def begun(coroutine):
     return task
 
 
+async def leaving(manager, model):
+    """It is being unloaded, and waits for what it is answering."""
+    task = asyncio.ensure_future(manager.unload(model.id))
+    await until(lambda: model.departure)
+    return task
+
+
 async def told(subscription):
     subscription.close()
     return [(notice.kind, notice.data) async for notice in subscription]
@@ -198,12 +205,12 @@ async def test_a_load_tells_everybody_how_far_it_is(manager, factory):
 
 async def test_an_unload_lets_requests_finish_and_begins_none(manager, factory):
     model = await manager.acquire("alpha")
-    leaving = await begun(manager.unload("alpha"))
+    going = await leaving(manager, model)
     coming = await begun(manager.get("alpha"))
     assert model.engine.alive
     assert len(factory.loads) == 1
     model.uses.leave()
-    await leaving
+    await going
     assert not model.engine.alive
     assert (await coming).engine.alive
     assert len(factory.loads) == 2
@@ -218,10 +225,10 @@ async def test_what_takes_too_long_to_finish_stays(manager):
 
 async def test_an_unload_may_end_what_runs(manager):
     model = await manager.acquire("alpha")
-    waiting = await begun(manager.unload("alpha"))
-    at_once = await begun(manager.unload("alpha", cancel_running=True))
+    waiting = await leaving(manager, model)
+    await manager.unload("alpha", cancel_running=True)
     assert not model.engine.alive
-    await asyncio.gather(waiting, at_once)
+    await waiting
     assert ids(manager) == []
     again = await manager.get("alpha")
     model.uses.leave()
@@ -230,12 +237,11 @@ async def test_an_unload_may_end_what_runs(manager):
 
 async def test_a_caller_that_goes_away_does_not_undo_its_unload(manager):
     model = await manager.acquire("alpha")
-    leaving = await begun(manager.unload("alpha"))
-    leaving.cancel()
-    await begun(asyncio.sleep(0))
+    going = await leaving(manager, model)
+    going.cancel()
+    await asyncio.wait([going])
     model.uses.leave()
-    await begun(asyncio.sleep(0))
-    assert not model.engine.alive
+    await until(lambda: not model.engine.alive)
 
 
 async def test_a_short_name_unloads_the_one_instance_it_can_mean(manager, factory):
