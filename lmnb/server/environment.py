@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from lmnb.errors import InvalidRequest
 
-__all__ = ["as_port", "as_seconds", "port", "seconds", "switch"]
+__all__ = ["MOST_PORT", "as_number", "as_seconds", "choice", "number", "seconds", "switch"]
 
 ON, OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+MOST_PORT = 65535
+Word = TypeVar("Word", bound=str)
 
 
 def switch(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
     """Raises InvalidRequest."""
-    text = environ.get(name, "").strip().lower()
-    if text in (*ON, *OFF):
-        return text in ON
+    return choice(environ, name, (*ON, *OFF), default="on" if default else "off") in ON
+
+
+def choice(environ: Mapping[str, str], name: str, words: Sequence[Word], *, default: Word) -> Word:
+    """One of these words, in whatever case. Raises InvalidRequest."""
+    text = environ.get(name, "").strip()
+    for word in words:
+        if text.lower() == word:
+            return word
     if text:
-        raise InvalidRequest(f"{name} is one of {', '.join((*ON, *OFF))}, not {text!r}.")
+        raise InvalidRequest(f"{name} is one of {', '.join(words)}, not {text!r}.")
     return default
 
 
@@ -27,10 +36,12 @@ def seconds(environ: Mapping[str, str], name: str, *, default: float) -> float:
     return as_seconds(text, name) if text else default
 
 
-def port(environ: Mapping[str, str], name: str) -> int | None:
+def number(
+    environ: Mapping[str, str], name: str, *, least: int = 0, most: int = MOST_PORT
+) -> int | None:
     """Raises InvalidRequest."""
     text = environ.get(name, "").strip()
-    return as_port(text, name) if text else None
+    return as_number(text, name, least=least, most=most) if text else None
 
 
 def as_seconds(text: str, name: str) -> float:
@@ -44,8 +55,9 @@ def as_seconds(text: str, name: str) -> float:
     return value
 
 
-def as_port(text: str, name: str) -> int:
-    """`name`: where it was said. Raises InvalidRequest."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535):
-        raise InvalidRequest(f"{name} is a number from 0 to 65535, not {text!r}.")
-    return int(text)
+def as_number(text: str, name: str, *, least: int = 0, most: int = MOST_PORT) -> int:
+    """A whole one; by itself a port. `name`: where it was said. Raises InvalidRequest."""
+    digits = text if text.isascii() and text.isdigit() and len(text) <= len(str(most)) else "-1"
+    if not least <= int(digits) <= most:
+        raise InvalidRequest(f"{name} is a number from {least} to {most}, not {text!r}.")
+    return int(digits)

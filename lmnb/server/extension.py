@@ -18,18 +18,19 @@ from lmnb.api.routes import mount
 from lmnb.api.services import SETTING, Activity, Services
 from lmnb.errors import LmnbError
 from lmnb.models.memory.fit import GUARDRAILS, Guardrail
-from lmnb.server.build import (
-    Outside,
-    build_services,
+from lmnb.server.build import build_services
+from lmnb.server.defaults import (
+    MOST_DOWNLOADS,
     default_guardrail,
     downloads_at_once,
     load_options,
 )
-from lmnb.server.environment import port as port_said
+from lmnb.server.environment import MOST_PORT, number
 from lmnb.server.forwarding import SCHEMA_FILE, Forwarding
 from lmnb.server.jit import JitLoading
 from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.notebook import KEYS_SETTING, NotebookHandler
+from lmnb.server.outside import Outside
 from lmnb.server.runtime import RuntimeFile
 from lmnb.server.second import SecondListener
 from lmnb.service.mcp.servers import McpMode
@@ -87,7 +88,7 @@ class LMNBApp(ExtensionApp):
         None,
         allow_none=True,
         min=0,
-        max=65535,
+        max=MOST_PORT,
         help="Listen on this port of this machine too, with LM Studio's addresses (1234 is its own).",
     ).tag(config=True)
     cors = Bool(help="Pages of other origins may use that port, if they have a key.").tag(
@@ -109,9 +110,9 @@ class LMNBApp(ExtensionApp):
         help="The only hosts that may be reached for a request (MCP servers, remote images), even "
         "private ones. None: every public one.",
     ).tag(config=True)
-    downloads = Int(help="Models that are fetched at the same time; others wait.", min=1).tag(
-        config=True
-    )
+    downloads = Int(
+        help="Models that are fetched at the same time; others wait.", min=1, max=MOST_DOWNLOADS
+    ).tag(config=True)
     api_key = Unicode(
         help="A key that opens lmnb's routes besides Jupyter's own. Made up unless it is set."
     ).tag(config=True)
@@ -140,7 +141,7 @@ class LMNBApp(ExtensionApp):
 
     @default("port")
     def _port_default(self) -> int | None:
-        return port_said(os.environ, "LMNB_PORT")
+        return number(os.environ, "LMNB_PORT")
 
     @default("mcp")
     def _mcp_default(self) -> McpMode:
@@ -162,7 +163,7 @@ class LMNBApp(ExtensionApp):
     def _api_key_default(self) -> str:
         return os.environ.get("LMNB_API_KEY", "")
 
-    def initialize(self, argv: Any = None) -> None:
+    def initialize(self) -> None:  # type: ignore[override]  # as ExtensionApp has it
         """A setting that makes no sense is one line in the log, and no reason to go without the
         notebooks."""
         try:

@@ -11,16 +11,11 @@ from typing import TypeVar, get_args
 from lmnb.engine.options import LoadOptions
 from lmnb.errors import InvalidRequest
 from lmnb.models.memory.fit import GUARDRAILS, Guardrail
-from lmnb.server.build import (
-    DOWNLOADS,
-    Outside,
-    default_guardrail,
-    downloads_at_once,
-    load_options,
-)
-from lmnb.server.environment import as_port, as_seconds
-from lmnb.server.environment import port as port_said
+from lmnb.server.defaults import default_guardrail, downloads_at_once, load_options
+from lmnb.server.environment import as_number, as_seconds, number
 from lmnb.server.jit import JitLoading
+from lmnb.server.outside import Outside
+from lmnb.service.downloads.downloads import DOWNLOADS
 from lmnb.service.mcp.servers import McpMode
 
 __all__ = ["ServeOptions", "serve_options"]
@@ -177,12 +172,12 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
 
 
 def _default_port() -> int:
-    said = port_said(os.environ, "LMNB_PORT")
+    said = number(os.environ, "LMNB_PORT")
     return ServeOptions.port if said is None else said
 
 
 def _port(text: str) -> int:
-    return _read(as_port, text, "a port")
+    return _read(as_number, text, "a port")
 
 
 def _seconds(text: str) -> float:

@@ -8,8 +8,9 @@ import pytest
 
 from lmnb.errors import InvalidRequest
 from lmnb.server import standalone
-from lmnb.server.build import Outside, default_guardrail, downloads_at_once, load_options
-from lmnb.server.environment import port, switch
+from lmnb.server.defaults import default_guardrail, downloads_at_once, load_options
+from lmnb.server.environment import number, switch
+from lmnb.server.outside import Outside
 
 WRONG = {
     "LMNB_PORT": "http",
@@ -44,14 +45,14 @@ def test_so_does_an_option(capsys: pytest.CaptureFixture[str], option: str) -> N
 
 def test_an_empty_variable_is_none() -> None:
     empty = dict.fromkeys(WRONG, "")
-    assert port(empty, "LMNB_PORT") is None
+    assert number(empty, "LMNB_PORT") is None
     assert switch(empty, "LMNB_JIT_LOADING", default=True)
     assert default_guardrail(empty) == "balanced"
     assert Outside.of(empty) == Outside()
     assert load_options({}, empty) == load_options({}, {})
 
 
-@pytest.mark.parametrize("text", ["0", "many", "-1", "1.5", "33"])
+@pytest.mark.parametrize("text", ["0", "many", "-1", "1.5", "33", "²"])
 def test_some_downloads_run_at_once(text: str) -> None:
     assert (downloads_at_once({}), downloads_at_once({"LMNB_DOWNLOADS": "5"})) == (3, 5)
     with pytest.raises(InvalidRequest, match="LMNB_DOWNLOADS"):
@@ -61,7 +62,7 @@ def test_some_downloads_run_at_once(text: str) -> None:
 @pytest.mark.parametrize("text", ["65536", "-1", "²", "1e3", "9" * 5000])
 def test_a_port_is_a_number_that_ports_have(text: str) -> None:
     with pytest.raises(InvalidRequest, match="LMNB_PORT"):
-        port({"LMNB_PORT": text}, "LMNB_PORT")
+        number({"LMNB_PORT": text}, "LMNB_PORT")
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import pytest
 from lmnb.api.services import Activity, Services
 from lmnb.engine.options import LoadOptions
 from lmnb.errors import InsufficientMemory, InvalidRequest
-from lmnb.server.build import build_services, default_guardrail
+from lmnb.server.build import build_services
+from lmnb.server.defaults import default_guardrail
 from lmnb.server.jit import JitLoading
 from tests.scripted import ScriptedFactory
 

@@ -166,7 +166,7 @@ def test_settings_reach_the_loads(app: LMNBApp) -> None:
 
 
 def test_the_environment_reaches_the_loads(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lmnb.server.build import load_options
+    from lmnb.server.defaults import load_options
 
     environ = {"LMNB_SLOTS": "7", "LMNB_GPU": "off", "LMNB_MLOCK": "true"}
     options = load_options({"slots": 2, "threads": None}, environ)

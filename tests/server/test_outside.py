@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lmnb.errors import InvalidRequest
-from lmnb.server.build import Outside
 from lmnb.server.extension import LMNBApp
+from lmnb.server.outside import Outside
 from lmnb.server.serve_options import serve_options
 
 VARIABLES = {
