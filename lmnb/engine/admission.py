@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Sequence as Several
 from time import perf_counter
 
-from lmnb.engine.cache import WORTHWHILE, KVCache, common_prefix
+from lmnb.engine.cache import WORTHWHILE, KVCache
+from lmnb.engine.host_cache import common_prefix
 from lmnb.engine.sequence import Sequence
 
 
