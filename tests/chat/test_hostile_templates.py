@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from lmnb.chat import template as template_module
@@ -11,6 +9,7 @@ from lmnb.chat.message import Message
 from lmnb.chat.meter import Meter, OverBudget, weigh
 from lmnb.chat.template import ChatTemplate
 from lmnb.errors import InvalidRequest
+from tests.computing import computing_at_most
 
 from .templates import SMOLLM2
 
@@ -130,11 +129,9 @@ def small_budget(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("source", TOO_MUCH.splitlines())
 @pytest.mark.usefixtures("small_budget")
 def test_work_without_end_is_refused(source: str) -> None:
-    began = time.thread_time()
-    with pytest.raises(InvalidRequest) as caught:
+    with computing_at_most(0.5), pytest.raises(InvalidRequest) as caught:
         rendered(source)
     assert caught.value.code == "invalid_chat_template"
-    assert time.thread_time() - began < 0.5
 
 
 @pytest.mark.parametrize("source", LAUGHS.splitlines())
@@ -155,10 +152,8 @@ def test_a_billion_laughs_are_refused(source: str) -> None:
     ],
 )
 def test_the_whole_budget_is_spent_in_under_a_second(source: str) -> None:
-    began = time.thread_time()
-    with pytest.raises(InvalidRequest):
+    with computing_at_most(1.0), pytest.raises(InvalidRequest):
         rendered(source)
-    assert time.thread_time() - began < 1.0
 
 
 @pytest.mark.parametrize(
@@ -182,10 +177,8 @@ def test_the_whole_budget_is_spent_in_under_a_second(source: str) -> None:
     ],
 )
 def test_a_monstrous_source_does_not_compile(source: str) -> None:
-    began = time.thread_time()
-    with pytest.raises(InvalidRequest, match="does not compile"):
+    with computing_at_most(0.8), pytest.raises(InvalidRequest, match="does not compile"):
         ChatTemplate(source)
-    assert time.thread_time() - began < 0.8
 
 
 @pytest.mark.parametrize(
@@ -227,10 +220,8 @@ def test_all_attempts_share_one_budget() -> None:
     """A template that burns its time and then refuses is not given it again for every form."""
     burn = "{% for i in range(60000) %}{% endfor %}{{ raise_exception('no') }}"
     messages = [Message("system", "s"), *USER, *USER, Message("system", "t")]
-    began = time.thread_time()
-    with pytest.raises(InvalidRequest):
+    with computing_at_most(1.0), pytest.raises(InvalidRequest):
         ChatTemplate(burn).render(messages)
-    assert time.thread_time() - began < 1.0
 
 
 def test_long_conversations_have_room() -> None:

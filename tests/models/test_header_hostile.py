@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
-import time
 import tracemalloc
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from lmnb.models.gguf.header import InvalidGGUF, read_header
 from lmnb.models.gguf.info import model_info
+from tests.computing import computing_at_most
 from tests.models import raw
 from tests.synthetic import write_model
 
@@ -56,12 +57,8 @@ def test_mutated_headers_are_read_or_refused(
             content[position:position] = data.draw(st.binary(min_size=1, max_size=64))
     scratch.write_bytes(content)
     os.truncate(scratch, len(content) + (1 << 20))
-    started = time.thread_time()
-    try:
+    with computing_at_most(0.5), suppress(InvalidGGUF):
         model_info([read_header(scratch)])
-    except InvalidGGUF:
-        pass
-    assert time.thread_time() - started < 0.5
 
 
 @settings(max_examples=500, deadline=None, database=None)
@@ -100,14 +97,12 @@ BOMBS = {
 def test_a_header_bomb_costs_neither_time_nor_memory(bomb: str, tmp_path: Path) -> None:
     path = sparse(tmp_path / "bomb.gguf", BOMBS[bomb], 2**40)
     tracemalloc.start()
-    started = time.thread_time()
     try:
-        with pytest.raises(InvalidGGUF):
+        with computing_at_most(2), pytest.raises(InvalidGGUF):
             read_header(path)
     finally:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert time.thread_time() - started < 2
     assert peak < 128 << 20
 
 
@@ -119,10 +114,8 @@ def test_strings_far_apart_do_not_have_the_whole_file_read(tmp_path: Path) -> No
         for number in range(1000):
             file.seek(len(head) + number * (step + 8))
             file.write(raw.u64(step))
-    started = time.thread_time()
-    with pytest.raises(InvalidGGUF, match="larger header"):
+    with computing_at_most(2), pytest.raises(InvalidGGUF, match="larger header"):
         read_header(path)
-    assert time.thread_time() - started < 2
 
 
 def test_what_llama_cpp_would_map_after_the_last_tensor_has_an_end(tmp_path: Path) -> None:
