@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import httpx
 import pytest
 from tornado.netutil import bind_sockets
@@ -145,3 +146,11 @@ def mcp_port() -> Iterator[int]:
                 time.sleep(0.05)
         yield port
         it.terminate()
+
+
+@pytest.fixture
+def sdk(api: Api, jp_asyncio_loop: asyncio.AbstractEventLoop) -> Iterator[anthropic.AsyncAnthropic]:
+    """Anthropic's own client of the server."""
+    client = anthropic.DefaultAsyncHttpxClient(trust_env=False, timeout=60)
+    yield anthropic.AsyncAnthropic(base_url=api.url, api_key=KEY, http_client=client, max_retries=0)
+    jp_asyncio_loop.run_until_complete(client.aclose())

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import anthropic
 import httpx
 import pytest
 
-from lmnb.api.anthropic.content import InputMessage, conversation
-from lmnb.api.anthropic.models import ModelsPage
-from lmnb.api.anthropic.request import MessagesRequest
-from lmnb.chat.message import Message, ToolCall
-from lmnb.chat.tools import ToolChoice
 from lmnb.engine.options import ThinkingLimit
-from lmnb.errors import EngineDied, QueueFull, ServiceClosed
 from tests.api.conftest import KEY, Api
 from tests.scripted import TEMPLATE, Script
 
@@ -38,13 +30,6 @@ TOOL: Any = {
 }
 
 
-@pytest.fixture
-def sdk(api: Api, jp_asyncio_loop: asyncio.AbstractEventLoop) -> Iterator[anthropic.AsyncAnthropic]:
-    client = anthropic.DefaultAsyncHttpxClient(trust_env=False, timeout=60)
-    yield anthropic.AsyncAnthropic(base_url=api.url, api_key=KEY, http_client=client, max_retries=0)
-    jp_asyncio_loop.run_until_complete(client.aclose())
-
-
 def wire(response: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
     """(name, data) of each event."""
     for block in response.text.strip().split("\n\n"):
@@ -54,10 +39,6 @@ def wire(response: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def prompt(api: Api) -> str:
     return "".join(span.text for span in api.engine.requests[-1].prompt)
-
-
-def document(source: Any, **fields: Any) -> Any:
-    return [{"role": "user", "content": [{"type": "document", "source": source, **fields}]}]
 
 
 async def say(api: Api, **fields: Any) -> httpx.Response:
@@ -200,73 +181,6 @@ async def test_a_claude_code_request_works(api: Api) -> None:
     assert "user\n<system-reminder>x</system-reminder>\nHi<|im_end|>" in prompt(api)
 
 
-def test_calls_and_results_become_messages_of_tools() -> None:
-    given = [
-        {"role": "user", "content": "Weather?"},
-        {
-            "role": "assistant",
-            "content": [
-                {"type": "thinking", "thinking": "A call.", "signature": "x"},
-                {"type": "text", "text": "I look."},
-                {"type": "tool_use", "id": "t1", "name": "get_weather", "input": {"town": "Rome"}},
-            ],
-        },
-        {
-            "role": "user",
-            "content": [
-                {"type": "tool_result", "tool_use_id": "t1", "content": "Down", "is_error": True},
-                {
-                    "type": "tool_result",
-                    "tool_use_id": "t1",
-                    "content": [{"type": "text", "text": "Sunny"}],
-                },
-                {"type": "text", "text": "So?"},
-            ],
-        },
-    ]
-    turns = [InputMessage.model_validate(turn) for turn in given]
-    assert conversation([], turns) == (
-        Message("user", "Weather?"),
-        Message(
-            "assistant",
-            "I look.",
-            reasoning="A call.",
-            tool_calls=(ToolCall("t1", "get_weather", '{"town":"Rome"}'),),
-        ),
-        Message("tool", "Error: Down", name="get_weather", tool_call_id="t1"),
-        Message("tool", "Sunny", name="get_weather", tool_call_id="t1"),
-        Message("user", "So?"),
-    )
-
-
-def test_neighbours_of_one_role_are_one_turn() -> None:
-    given = [
-        {"role": "user", "content": "One."},
-        {"role": "user", "content": [{"type": "text", "text": "Two."}]},
-        {"role": "assistant", "content": ""},
-    ]
-    turns = [InputMessage.model_validate(turn) for turn in given]
-    assert conversation([], turns) == (Message("user", "One.\nTwo."),)
-
-
-def test_documents_are_read_where_they_stand() -> None:
-    found = {"type": "search_result", "source": "dogs.org", "title": "Dogs"}
-    texts = {"type": "content", "content": [{"type": "text", "text": "Tom is a cat."}]}
-    content = [
-        {"type": "document", "source": PLAIN, "title": "Pets", "citations": {"enabled": False}},
-        {"type": "document", "source": texts},
-        {**found, "content": [{"type": "text", "text": "They bark."}]},
-        {"type": "text", "text": "Who is Rex?"},
-    ]
-    (message,) = conversation(
-        [], [InputMessage.model_validate({"role": "user", "content": content})]
-    )
-    assert message.content.splitlines() == [
-        *("Pets", "Rex is a dog.", "Tom is a cat."),
-        *("Dogs", "dogs.org", "They bark.", "Who is Rex?"),
-    ]
-
-
 @pytest.mark.parametrize(
     ("script", "fields", "reason", "sequence"),
     [
@@ -312,96 +226,6 @@ async def test_an_answer_that_was_begun_goes_on(api: Api) -> None:
     assert prompt(api).endswith("assistant\nThe answer is")
 
 
-@pytest.mark.parametrize(
-    ("fields", "about"),
-    [
-        ({"messages": None}, "messages"),
-        ({"messages": []}, "messages"),
-        ({"max_tokens": None}, "max_tokens"),
-        ({"max_tokens": -1}, "max_tokens"),
-        ({"messages": [{"role": "user"}]}, "messages[0].content"),
-        ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role"),
-        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "content[0].text"),
-        ({"messages": [{"role": "user", "content": [{"type": "video"}]}]}, "'video'"),
-        ({"system": 5}, "system"),
-        ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "web_search"),
-        ({"tools": [TOOL], "tool_choice": {"type": "tool"}}, "tool_choice.name"),
-        ({"tools": [TOOL, TOOL]}, "get_weather"),
-        ({"tools": [TOOL], "tool_choice": {"type": "tool", "name": "no"}}, "'no'"),
-        ({"tool_choice": {"type": "any"}}, "tool_choice"),
-        ({"thinking": {"type": "on"}}, "thinking.type"),
-        ({"thinking": {"type": "enabled", "budget_tokens": 0}}, "thinking.budget_tokens"),
-        ({"tools": [{"type": "mcp_toolset", "mcp_server_name": "x"}]}, "tools[0].type"),
-        ({"tools": [{**TOOL, "defer_loading": True}]}, "tools[0].defer_loading"),
-        ({"tools": [{**TOOL, "allowed_callers": ["code_execution"]}]}, "tools[0].allowed_callers"),
-        ({"mcp_servers": [{"type": "url", "url": "http://a", "name": "x"}]}, "mcp_servers"),
-        ({"container": "container_1"}, "container"),
-        ({"speed": "fast"}, "speed"),
-        ({"service_tier": "priority"}, "service_tier"),
-        ({"output_config": {"task_budget": {"type": "tokens", "total": 9}}}, "task_budget"),
-        ({"context_management": {"edits": [{"type": "compact_20260112"}]}}, "edits[0].type"),
-        ({"messages": document({"type": "base64", "data": "JVBERi0="})}, "content[0].source"),
-        ({"messages": document(PLAIN, citations={"enabled": True})}, "content[0].citations"),
-    ],
-)
-async def test_refusals_have_anthropics_shape(api: Api, fields: Any, about: str) -> None:
-    response = await say(api, **fields)
-    assert response.status_code == 400
-    body = response.json()
-    assert body["type"] == "error"
-    assert body["error"].keys() == {"type", "message"}
-    assert body["error"]["type"] == "invalid_request_error"
-    assert about in body["error"]["message"]
-    assert body["request_id"] == response.headers["request-id"]
-
-
-async def test_the_sdk_knows_our_errors(api: Api, sdk: anthropic.AsyncAnthropic) -> None:
-    asked: Any = {"model": api.model, "max_tokens": 9, "messages": USER}
-    with pytest.raises(anthropic.NotFoundError) as unknown:
-        await sdk.messages.create(**{**asked, "model": "no-such-model"})
-    assert "no-such-model" in unknown.value.message
-    with pytest.raises(anthropic.AuthenticationError):
-        await sdk.with_options(api_key="wrong").messages.create(**asked)
-    with pytest.raises(anthropic.BadRequestError):
-        await sdk.messages.create(**{**asked, "messages": []})
-    api.script(Script(refuse=ServiceClosed("Bye.")), Script(refuse=QueueFull("Full.")))
-    with pytest.raises(anthropic.APIStatusError) as closed:
-        await sdk.messages.create(**asked)
-    assert (closed.value.status_code, closed.value.type) == (529, "overloaded_error")
-    with pytest.raises(anthropic.RateLimitError) as full:
-        await sdk.messages.create(**asked)
-    assert full.value.response.headers["retry-after"] == "1"
-
-
-async def test_threads_are_refused_so_that_sdks_send_the_whole_conversation(api: Api) -> None:
-    answer = await say(api, thread={"type": "continue", "previous_message_id": "msg_1"})
-    assert answer.status_code == 400
-    assert answer.json()["error"]["details"] == {"error_code": "thread_unsupported_request"}
-
-
-async def test_a_body_that_is_not_even_read_is_refused_in_its_shape(
-    api: Api, sdk: anthropic.AsyncAnthropic, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lmnb.server.listener.MAX_BODY_BYTES", 1000)
-    talk: Any = [{"role": "user", "content": "x" * 2000}]
-    with pytest.raises(anthropic.RequestTooLargeError) as large:
-        await sdk.messages.create(model=api.model, max_tokens=9, messages=talk)
-    assert large.value.body["error"]["type"] == "request_too_large"  # type: ignore[index]
-    assert large.value.request_id
-
-
-async def test_a_stream_that_fails_ends_with_an_error_event(
-    api: Api, sdk: anthropic.AsyncAnthropic
-) -> None:
-    api.script(Script(["One"], fail=EngineDied("It died.")))
-    *_, (name, data) = wire(await say(api, stream=True))
-    assert name == "error"
-    assert data["error"] == {"type": "overloaded_error", "message": "It died."}
-    with pytest.raises(anthropic.APIStatusError, match="It died"):
-        async with sdk.messages.stream(model=api.model, max_tokens=9, messages=USER) as stream:
-            await stream.get_final_message()
-
-
 @pytest.mark.parametrize("field", ["output_config", "output_format"])
 async def test_an_output_format_is_held_by_a_grammar(api: Api, field: str) -> None:
     """`output_format` is how the SDKs of 2025 sent it."""
@@ -417,53 +241,6 @@ async def test_an_output_format_is_held_by_a_grammar(api: Api, field: str) -> No
     constraint = api.engine.requests[-1].constraint
     assert constraint is not None
     assert "town" in constraint.grammar
-
-
-async def test_the_sdk_lists_models(api: Api, sdk: anthropic.AsyncAnthropic) -> None:
-    models = [model async for model in await sdk.models.list()]
-    assert [model.id for model in models] == [api.model]
-    assert models[0].created_at.year > 2000
-    assert models[0].max_input_tokens
-    assert models[0].model_extra == {}
-    assert await sdk.models.retrieve(api.model) == models[0]
-    with pytest.raises(anthropic.NotFoundError) as unknown:
-        await sdk.models.retrieve("no-such-model")
-    assert unknown.value.type == "not_found_error"
-    assert unknown.value.request_id
-
-
-@pytest.mark.parametrize(
-    ("asked", "ids", "more"),
-    [
-        ({}, "abcd", False),
-        ({"limit": 2}, "ab", True),
-        ({"limit": 2, "after_id": "b"}, "cd", False),
-        ({"limit": 1, "before_id": "c"}, "b", True),
-        ({"after_id": "d"}, "", False),
-    ],
-)
-def test_models_come_in_pages(asked: Any, ids: str, more: bool) -> None:
-    page = ModelsPage(**asked).of([{"id": id} for id in "abcd"])
-    assert [model["id"] for model in page["data"]] == list(ids)
-    assert page["has_more"] is more
-    assert (page["first_id"], page["last_id"]) == ((ids[0], ids[-1]) if ids else (None, None))
-
-
-async def test_a_page_begins_at_a_model_that_is_here(
-    api: Api, sdk: anthropic.AsyncAnthropic
-) -> None:
-    with pytest.raises(anthropic.NotFoundError, match="'gone'"):
-        await sdk.models.list(after_id="gone")
-    with pytest.raises(anthropic.BadRequestError, match="limit"):
-        await sdk.models.list(limit=0)
-
-
-async def test_what_is_no_route_is_refused_in_anthropics_shape(
-    api: Api, sdk: anthropic.AsyncAnthropic
-) -> None:
-    with pytest.raises(anthropic.NotFoundError) as unknown:
-        await sdk.messages.batches.list()
-    assert unknown.value.type == "not_found_error"
 
 
 async def test_calls_are_blocks_of_their_own(api: Api, sdk: anthropic.AsyncAnthropic) -> None:
@@ -488,29 +265,6 @@ async def test_calls_are_blocks_of_their_own(api: Api, sdk: anthropic.AsyncAnthr
         assert (call.name, call.input) == ("get_weather", {"town": "Rome"})
         assert call.id
         assert answer.stop_reason == "tool_use"
-
-
-@pytest.mark.parametrize(
-    ("choice", "mode", "parallel"),
-    [
-        ({"type": "auto"}, ToolChoice("auto"), True),
-        ({"type": "any", "disable_parallel_tool_use": True}, ToolChoice("required"), False),
-        ({"type": "tool", "name": "get_weather"}, ToolChoice("required", ("get_weather",)), True),
-        ({"type": "none"}, ToolChoice("none"), True),
-    ],
-)
-def test_choices_among_tools(choice: Any, mode: ToolChoice, parallel: bool) -> None:
-    body = {"model": "m", "messages": USER, "max_tokens": 1, "tools": [TOOL], "tool_choice": choice}
-    request = MessagesRequest.model_validate(body).to_generation()
-    assert request.tool_choice == replace(mode, parallel=parallel)
-    assert request.tools[0].parameters == TOOL["input_schema"]
-
-
-def test_examples_of_a_tools_use_are_shown() -> None:
-    tool = {**TOOL, "input_examples": [{"town": "Rome"}]}
-    body = {"model": "m", "messages": USER, "max_tokens": 1, "tools": [tool]}
-    (shown,) = MessagesRequest.model_validate(body).to_generation().tools
-    assert shown.parameters == {**TOOL["input_schema"], "examples": [{"town": "Rome"}]}
 
 
 async def test_tokens_are_counted_without_a_limit_being_asked_for(
