@@ -96,9 +96,11 @@ BOMBS = {
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_a_header_bomb_costs_neither_time_nor_memory(bomb: str, tmp_path: Path) -> None:
     path = sparse(tmp_path / "bomb.gguf", BOMBS[bomb], 2**40)
-    tracemalloc.start()
+    with computing_at_most(2), pytest.raises(InvalidGGUF):
+        read_header(path)
+    tracemalloc.start()  # which takes its time too
     try:
-        with computing_at_most(2), pytest.raises(InvalidGGUF):
+        with pytest.raises(InvalidGGUF):
             read_header(path)
     finally:
         peak = tracemalloc.get_traced_memory()[1]
