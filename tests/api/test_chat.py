@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from lmnb.errors import ContextLengthExceeded, EngineDied, QueueFull
 from tests.api.conftest import Api
 from tests.scripted import Script
-from tests.until import until
 
 
 async def test_an_answer_has_every_key_of_openais_schema(api: Api) -> None:
@@ -103,93 +101,11 @@ async def test_streamed_logprobs_come_with_their_text(api: Api) -> None:
     assert first["logprobs"]["content"][0]["top_logprobs"] == []
 
 
-@pytest.mark.parametrize(
-    ("fields", "limit"),
-    [
-        ({}, None),
-        ({"max_tokens": -1}, None),
-        ({"max_tokens": None}, None),
-        ({"max_tokens": 2}, 2),
-        ({"max_tokens": 2.0}, 2),
-        ({"max_tokens": 9, "max_completion_tokens": 3}, 3),
-        ({"max_tokens": 10**15}, None),
-    ],
-)
-async def test_token_limits(api: Api, fields: dict[str, Any], limit: int | None) -> None:
-    await api.chat(**fields)
-    assert api.engine.requests[0].max_tokens == limit
-
-
-@pytest.mark.parametrize(
-    ("fields", "tokens"),
-    [
-        ({"thinking_budget_tokens": 9}, 9),
-        ({"thinking_token_budget": 0}, 0),
-        ({"thinking_budget_tokens": -1}, None),
-        ({}, None),
-    ],
-)
-async def test_limits_of_thinking(api: Api, fields: dict[str, Any], tokens: int | None) -> None:
-    api.engine.chat_template = "{# <think></think> #}"
-    assert (await api.chat(**fields)).status_code == 200
-    limit = api.engine.requests[0].thinking
-    assert (limit and limit.tokens) == tokens
-
-
-async def test_reaching_the_limit_is_finish_reason_length(api: Api) -> None:
-    answer = (await api.chat(max_tokens=2)).json()
-    assert answer["choices"][0]["finish_reason"] == "length"
-    assert answer["usage"]["completion_tokens"] == 2
-
-
 async def test_an_answer_without_a_token_is_still_whole(api: Api) -> None:
     api.script(Script(texts=[]))
     assert (await api.chat()).json()["choices"][0]["message"]["content"] == ""
     *chunks, _ = await api.chat_events()
     assert [c["choices"][0]["delta"] for c in chunks] == [{"role": "assistant", "content": ""}, {}]
-
-
-async def test_every_sampling_field_reaches_the_engine(api: Api) -> None:
-    fields = {
-        "temperature": 1,
-        "top_p": 0.5,
-        "top_k": 7,
-        "min_p": 0.1,
-        "typical_p": 0.9,
-        "repetition_penalty": 1.1,
-        "presence_penalty": -2,
-        "frequency_penalty": 2,
-        "xtc_probability": 0.2,
-        "dry_multiplier": 0.8,
-        "mirostat": 2,
-        "logit_bias": {"11": -100},
-    }
-    answer = await api.chat(**fields, ignore_eos=True, stop="x")
-    assert answer.status_code == 200, answer.text
-    request = api.engine.requests[0]
-    sampling = request.sampling
-    assert (sampling.temperature, sampling.repeat_penalty, sampling.mirostat) == (1.0, 1.1, 2)
-    assert sampling.logit_bias == ((11, -100.0),)
-    assert request.stop == ("x",)
-    assert request.ignore_eos
-
-
-async def test_tokens_are_biased_as_llama_servers_clients_write_it(api: Api) -> None:
-    pairs = [[5, 1], [6, False], [" so", -2.5], ["no", False]]
-    assert (await api.chat(logit_bias=pairs)).status_code == 200
-    sampling = api.engine.requests[0].sampling
-    assert sampling.logit_bias == ((5, 1.0), (6, -1e6))
-    assert sampling.text_bias == ((" so", -2.5), ("no", -1e6))
-
-
-@pytest.mark.parametrize(
-    "said", ["kpt", ["top_k", "top_p", "temperature"], ["top-k", "nucleus", "temp"]]
-)
-async def test_the_order_of_samplers_can_be_said(api: Api, said: Any) -> None:
-    assert (await api.chat(samplers=said, min_keep=3)).status_code == 200
-    sampling = api.engine.requests[0].sampling
-    assert sampling.samplers == ("top_k", "top_p", "temperature")
-    assert sampling.min_keep == 3
 
 
 async def test_every_kind_of_message_is_understood(api: Api) -> None:
@@ -266,68 +182,6 @@ async def test_equal_fingerprints_mean_equal_settings(api: Api) -> None:
     assert (await api.chat()).json()["system_fingerprint"] != first
 
 
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(
-    ("error", "status", "code"),
-    [
-        (ContextLengthExceeded("9 > 8"), 400, "context_length_exceeded"),
-        (QueueFull("full"), 429, "queue_full"),
-        (EngineDied("gone"), 503, "engine_died"),
-    ],
-)
-async def test_what_is_known_before_the_first_token_is_a_status(
-    api: Api, error: Any, status: int, code: str, stream: bool
-) -> None:
-    """SDKs look at the status; a 200 that turns out to be an error is lost on them."""
-    api.script(Script(refuse=error))
-    answer = await api.chat(stream=stream)
-    assert answer.status_code == status
-    said = answer.json()["error"]
-    assert said["code"] == code
-    assert said["param"] == ("messages" if status == 400 else None)
-    assert ("retry-after" in answer.headers) == (status != 400)
-
-
-async def test_one_refused_choice_cancels_the_others(api: Api) -> None:
-    api.script(Script(), Script(refuse=QueueFull("full")))
-    assert (await api.chat(n=2)).status_code == 429
-    assert all(stream.ended for stream in api.engine.streams[:1])
-    assert api.services.manager.loaded()[0].in_flight == 0
-
-
-async def test_a_failure_in_mid_stream_is_an_error_event_and_the_end(api: Api) -> None:
-    api.script(Script(texts=["Hel"], fail=EngineDied("The engine ended.")))
-    *chunks, last = await api.chat_events()
-    assert chunks[-1]["choices"][0]["delta"] == {"content": "Hel"}
-    assert last["error"] == {
-        "message": "The engine ended.",
-        "type": "server_error",
-        "param": None,
-        "code": "engine_died",
-    }
-
-
-async def test_a_fault_of_ours_in_mid_stream_tells_no_secrets(
-    api: Api, caplog: pytest.LogCaptureFixture
-) -> None:
-    api.script(Script(fail=RuntimeError("secret")))
-    last = (await api.chat_events())[-1]
-    assert last["error"]["type"] == "server_error"
-    assert "secret" not in str(last)
-    assert "secret" in caplog.text
-
-
-async def test_a_fault_of_ours_is_a_500_that_tells_no_secrets(
-    api: Api, caplog: pytest.LogCaptureFixture
-) -> None:
-    api.script(Script(fail=RuntimeError("secret")))
-    answer = await api.chat()
-    assert answer.status_code == 500
-    assert answer.json()["error"]["type"] == "server_error"
-    assert "secret" not in answer.text
-    assert "secret" in caplog.text
-
-
 async def test_a_prompt_that_is_read_shows_as_comments(api: Api) -> None:
     api.script(Script(prefill=[3, 7]))
     answer = await api.chat(stream=True)
@@ -343,50 +197,6 @@ async def test_a_silent_stream_is_kept_alive(api: Api, monkeypatch: pytest.Monke
             if line == ": ping":
                 break
         hold.set()
-
-
-async def test_leaving_a_stream_cancels_its_generation(api: Api) -> None:
-    api.script(Script(forever=True))
-    async with api.open_stream(n=2) as response:
-        async for line in response.aiter_lines():
-            if "Hello" in line:
-                break
-    for stream in api.engine.streams:
-        await asyncio.wait_for(stream.cancelled.wait(), 30)
-    await until(lambda: not api.services.manager.loaded()[0].in_flight)
-
-
-async def test_leaving_a_plain_request_cancels_its_generation(
-    api: Api, caplog: pytest.LogCaptureFixture
-) -> None:
-    api.script(Script(forever=True))
-    request = asyncio.ensure_future(api.chat())
-    await asyncio.wait_for(api.engine.submitted.wait(), 30)
-    request.cancel()
-    await asyncio.wait_for(api.engine.streams[0].cancelled.wait(), 30)
-    assert "Traceback" not in caplog.text
-
-
-async def test_a_reader_that_does_not_read_stops_the_writer(api: Api) -> None:
-    """Or a client that opened a stream and went for lunch would fill the memory."""
-    text = "x" * 100_000
-    api.script(Script(texts=[text], forever=True))
-    async with api.open_stream():
-        stalled = 0
-        connection = next(iter(_connections()))
-        while stalled < 20:
-            size = connection._write_buffer and len(connection._write_buffer)
-            stalled = stalled + 1 if size else 0
-            await asyncio.sleep(0.01)
-        assert len(connection._write_buffer) < 10 * len(text)
-
-
-def _connections() -> list[Any]:
-    import gc
-
-    from tornado.iostream import IOStream
-
-    return [one for one in gc.get_objects() if isinstance(one, IOStream) and not one.closed()]
 
 
 async def test_requests_that_compute_count_as_activity(api: Api) -> None:

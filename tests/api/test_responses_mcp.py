@@ -10,9 +10,10 @@ import pytest
 
 from tests.api.conftest import Api
 from tests.api.test_native_mcp import call, switch
-from tests.api.test_responses import WEATHER, create, prompt, refuse, stream
+from tests.api.test_responses import create, prompt, refuse, stream
 from tests.api.test_responses_sdk import sdk
 from tests.api.test_responses_state import wait_for_status
+from tests.api.test_responses_tools import WEATHER
 from tests.api.test_responses_websocket import connect
 from tests.scripted import Script
 from tests.until import until
