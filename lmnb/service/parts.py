@@ -15,6 +15,8 @@ __all__ = ["check_parts"]
 MAX_PIXELS = 1 << 25
 """mtmd takes some 15 bytes for each. The largest known projectors make 16 million of a picture."""
 MAX_LAYERS = 512
+MAX_PINPOINTS = 1024
+"""Numbers, two for each size that a picture may be cut to. Known lists have a few dozen."""
 
 
 def check_parts(options: LoadOptions) -> None:
@@ -56,5 +58,8 @@ def _complaint(projector: Header) -> str:
     )
     if pixels > MAX_PIXELS:
         return f"it would make {pixels} pixels of a picture; at most {MAX_PIXELS} can be"
+    pinpoints = projector.metadata.get("clip.vision.image_grid_pinpoints")
+    if isinstance(pinpoints, Array) and pinpoints.count > MAX_PINPOINTS:
+        return f"it lists {pinpoints.count // 2} sizes of pictures"
     layers = max(number("vision.block_count"), number("audio.block_count"))
     return f"it claims {layers} layers" if layers > MAX_LAYERS else ""
