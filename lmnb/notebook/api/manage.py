@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from lmnb.errors import InvalidRequest
@@ -26,12 +28,8 @@ def load(model: str, **options: Any) -> dict[str, Any]:
     `ttl`, `identifier`, ... What is not said, lmnb decides. An interrupt ends the load.
     """
     client = connected()
-    progress = screen().progress(f"Loading {model}")
-    try:
+    with _progress(f"Loading {model}") as progress:
         answer = client.load(model, options, progress.move)
-    except BaseException:
-        progress.failed()
-        raise
     return _loaded(progress, model, answer)
 
 
@@ -66,12 +64,8 @@ def download(model: str, quantization: str | None = None, *, wait: bool = True) 
     job = downloads.start(client, model, quantization)
     if not wait:
         return JsonDict(job)
-    progress = screen().progress(f"Downloading {model}")
-    try:
+    with _progress(f"Downloading {model}") as progress:
         job = downloads.follow(client, job, lambda job: progress.move(downloads.share(job)))
-    except BaseException:
-        progress.failed()
-        raise
     _done(progress, f"{model} is downloaded.")
     return JsonDict(job)
 
@@ -84,13 +78,9 @@ async def amodels() -> list[dict[str, Any]]:
 async def aload(model: str, **options: Any) -> dict[str, Any]:
     """`lmnb.load` for code that awaits. Cancelling it ends the load, unless others wait for it."""
     client = await asyncio.to_thread(connected)
-    progress = screen().progress(f"Loading {model}")
-    try:
+    with _progress(f"Loading {model}") as progress:
         async with AsyncClient(client.connection) as http:
             answer = await http.load(model, options, progress.move)
-    except BaseException:
-        progress.failed()
-        raise
     return _loaded(progress, model, answer)
 
 
@@ -111,17 +101,24 @@ async def adownload(
     if not wait:
         return await asyncio.to_thread(download, model, quantization, wait=False)
     client = await asyncio.to_thread(connected)
-    progress = screen().progress(f"Downloading {model}")
-    try:
+    with _progress(f"Downloading {model}") as progress:
         async with AsyncClient(client.connection) as http:
             job = await downloads.fetch(
                 http, model, quantization, lambda job: progress.move(downloads.share(job))
             )
+    _done(progress, f"{model} is downloaded.")
+    return JsonDict(job)
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Progress]:
+    """Of what goes on in this block; what ends it early ends the bar."""
+    progress = screen().progress(title)
+    try:
+        yield progress
     except BaseException:
         progress.failed()
         raise
-    _done(progress, f"{model} is downloaded.")
-    return JsonDict(job)
 
 
 def _loaded(progress: Progress, model: str, answer: dict[str, Any]) -> dict[str, Any]:
