@@ -20,8 +20,10 @@ def open_runner(
     options: LoadOptions,
     log: EngineLog,
     progress: Callable[[float], bool] = lambda _: True,
+    wake: Callable[[], None] = lambda: None,
 ) -> AnyRunner:
-    """Raises LoadFailed, with nothing left in memory, when the model cannot be loaded."""
+    """`wake` is called, from any thread, when the runner no longer `waits`. Raises LoadFailed, with
+    nothing left in memory, when the model cannot be loaded."""
     start = perf_counter()
     check_load(options)
     model = Model(path, options, log, progress)
@@ -29,7 +31,7 @@ def open_runner(
         pooling = pooling_for(model, options)
         if pooling is None:
             return Runner(model, options, log, start)
-        return VectorRunner(model, options, pooling, log, start)
+        return VectorRunner(model, options, pooling, log, start, wake)
     except BaseException:
         model.close()
         raise

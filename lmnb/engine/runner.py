@@ -94,6 +94,11 @@ class Runner:
     def busy(self) -> bool:
         return bool(self._preparing or self.eyes) or self.scheduler.busy
 
+    @property
+    def waits(self) -> bool:
+        """Is there nothing to do, though it is busy, until it wakes its caller? Never here."""
+        return False
+
     def submit(self, id: int, request: EngineRequest) -> list[SequenceEvent]:
         """Queue a request: `Accepted`, or why not. Nothing yet, when its pictures must be decoded or
         its grammar compiled first: then `step` says it."""

@@ -7,7 +7,14 @@ import msgspec
 
 from lmnb.engine.options import LoadOptions
 
-__all__ = ["LANES", "PACKED_TOKENS", "longest_text", "settled", "settled_for_vectors"]
+__all__ = [
+    "LANES",
+    "PACKED_TOKENS",
+    "calls_at_once",
+    "longest_text",
+    "settled",
+    "settled_for_vectors",
+]
 
 DEFAULT_CONTEXT = 4096
 MANY_SLOTS = 4
@@ -24,6 +31,8 @@ MiniLM, texts of 62 tokens, 2 threads: 146 texts/s with 130 tokens a call, 153 w
 (n = 8 to 10, interleaved); with one thread 90 one by one, 98 with 260, 94 with 512."""
 LANES = 64
 """Texts in one call."""
+MOST_CALLS = 8
+"""At the same time. Each needs memory."""
 
 
 def settled(options: LoadOptions, train_context: int, parameters: int) -> LoadOptions:
@@ -45,6 +54,12 @@ def settled_for_vectors(options: LoadOptions, train_context: int) -> LoadOptions
     return msgspec.structs.replace(
         options, context_length=room, batch_size=room, micro_batch_size=room, kv_unified=True
     )
+
+
+def calls_at_once(threads: int) -> tuple[int, int]:
+    """For an encoder on processors: how many calls, of how many threads each."""
+    each = -(-threads // MOST_CALLS)
+    return threads // each, each
 
 
 def longest_text(options: LoadOptions, train_context: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 
 import msgspec
@@ -12,13 +12,20 @@ import numpy as np
 
 from lmnb.engine.context import Context
 from lmnb.engine.cpu import usable_cores
-from lmnb.engine.embedder import Embedder, Finish, Vectors, failed
+from lmnb.engine.embedder import Embedder
 from lmnb.engine.events import EngineStatus, Pooling, SequenceEvent
 from lmnb.engine.facts import read_facts
 from lmnb.engine.log import EngineLog
 from lmnb.engine.model import Model
 from lmnb.engine.options import EmbedRequest, EngineRequest, LoadOptions, RerankRequest
-from lmnb.engine.settling import LANES, longest_text, settled_for_vectors
+from lmnb.engine.packing import Finish, Vectors, failed
+from lmnb.engine.settling import (
+    LANES,
+    PACKED_TOKENS,
+    calls_at_once,
+    longest_text,
+    settled_for_vectors,
+)
 from lmnb.engine.threads import ThreadGovernor
 from lmnb.engine.vocab import Tokens, as_tokens
 from lmnb.errors import ContextLengthExceeded, InvalidRequest, LmnbError, QueueFull
@@ -42,7 +49,13 @@ class VectorRunner:
     """Has the verbs of `Runner`. Raises LoadFailed."""
 
     def __init__(
-        self, model: Model, options: LoadOptions, pooling: Pooling, log: EngineLog, start: float
+        self,
+        model: Model,
+        options: LoadOptions,
+        pooling: Pooling,
+        log: EngineLog,
+        start: float,
+        wake: Callable[[], None],
     ) -> None:
         cores = usable_cores()
         most = options.threads or cores
@@ -52,13 +65,24 @@ class VectorRunner:
         roomy = settled_for_vectors(options, model.train_context)
         self.context = Context(model, roomy, LANES, most, log, pooling)
         self.context.length = self.longest
+        calls, threads_apart = 1, most
+        if model.encodes and not model.gpu_layers:
+            calls, threads_apart = calls_at_once(most)
+        short = settled_for_vectors(
+            msgspec.structs.replace(options, context_length=PACKED_TOKENS), model.train_context
+        )
+        self._further = [
+            Context(model, short, LANES, threads_apart, log, pooling) for _ in range(calls - 1)
+        ]
         self._ranks = pooling == "rank"
         self.embedder = Embedder(
-            self.context,
+            (self.context, *self._further),
             model.classes if self._ranks else model.vector_length,
             ThreadGovernor(
                 most, cores, adaptive=options.adaptive_threads, abandon=self.context.abandon
             ),
+            threads_apart=threads_apart,
+            wake=wake,
         )
         self.facts = read_facts(
             model,
@@ -70,12 +94,18 @@ class VectorRunner:
         )
 
     def close(self) -> None:
-        self.context.close()
+        self.embedder.close()
+        for context in (self.context, *self._further):
+            context.close()
         self.model.close()
 
     @property
     def busy(self) -> bool:
         return self.embedder.busy
+
+    @property
+    def waits(self) -> bool:
+        return self.embedder.waits
 
     def step(self) -> list[SequenceEvent]:
         return self.embedder.step()

@@ -32,7 +32,9 @@ class Worker:
 
     def __init__(self, commands: int, messages: int) -> None:
         self._out, self._writing = messages, threading.Lock()
-        self._inbox: queue.SimpleQueue[protocol.Command | protocol.Answer] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[protocol.Command | protocol.Answer | None] = (
+            queue.SimpleQueue()
+        )
         threading.Thread(target=self._read, args=(commands,), daemon=True).start()
         threading.Thread(target=self._watch, args=(os.getppid(),), daemon=True).start()
 
@@ -47,7 +49,9 @@ class Worker:
         if not isinstance(command, protocol.Load):
             return
         try:
-            runner = open_runner(command.path, command.options, log, self._progress())
+            runner = open_runner(
+                command.path, command.options, log, self._progress(), lambda: self._inbox.put(None)
+            )
         except LmnbError as error:
             self._write(protocol.LoadError(error.message))
             return
@@ -61,8 +65,10 @@ class Worker:
 
     def _serve(self, runner: AnyRunner) -> None:
         while True:
-            while not runner.busy or not self._inbox.empty():
+            while not runner.busy or runner.waits or not self._inbox.empty():
                 match self._inbox.get():
+                    case None:
+                        """Another look at the runner."""
                     case protocol.Answer() as answer:
                         self._write(answer)
                     case protocol.Tokenize(_, text) as command if len(text) > LONG:

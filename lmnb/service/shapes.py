@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
+from lmnb.engine.cpu import usable_cores
 from lmnb.engine.options import GpuOffload, LoadOptions
-from lmnb.engine.settling import LANES, longest_text, settled, settled_for_vectors
+from lmnb.engine.settling import (
+    LANES,
+    PACKED_TOKENS,
+    calls_at_once,
+    longest_text,
+    settled,
+    settled_for_vectors,
+)
 from lmnb.models.gguf.info import ModelInfo
 from lmnb.models.gguf.quants import TENSOR_TYPES
 from lmnb.models.memory.shape import LoadShape
@@ -18,6 +26,7 @@ _NUMBERS = {kind.name.lower(): number for number, kind in TENSOR_TYPES.items()}
 def shape_of(info: ModelInfo, options: LoadOptions) -> LoadShape:
     """What `options` become for this model."""
     vectors = makes_vectors(info, options)
+    calls, _ = (1, 1) if info.causal else calls_at_once(options.threads or usable_cores())
     if vectors:
         options = settled_for_vectors(options, info.context_length)
     else:
@@ -37,6 +46,7 @@ def shape_of(info: ModelInfo, options: LoadOptions) -> LoadShape:
         gpu_layers=gpu_layers(options.gpu, info.layers),
         cache_on_gpu=options.offload_kv_cache,
         vectors=vectors,
+        further=(PACKED_TOKENS,) * (calls - 1),
         shares=options.tensor_split,
     )
 

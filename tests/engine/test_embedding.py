@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,8 +32,8 @@ TEXTS = (
 _ids = itertools.count(1)
 
 
-def load(path: Path, **options: object) -> VectorRunner:
-    runner = open_runner(str(path), LoadOptions(**options), LOG)  # type: ignore[arg-type]
+def load(path: Path, wake: Callable[[], None] = lambda: None, **options: object) -> VectorRunner:
+    runner = open_runner(str(path), LoadOptions(**options), LOG, wake=wake)  # type: ignore[arg-type]
     assert isinstance(runner, VectorRunner)
     return runner
 
@@ -165,8 +166,9 @@ def test_a_small_request_does_not_wait_for_a_large_one(runner):
     large, small = next(_ids), next(_ids)
     runner.embed(large, EmbedRequest(inputs=(TEXTS[0],) * 300))
     runner.embed(small, EmbedRequest(inputs=(TEXTS[1],)))
-    (first,) = runner.step()
-    assert (first.id, runner.busy) == (small, True)
+    while not (ended := runner.step()):
+        pass
+    assert ([event.id for event in ended], runner.busy) == ([small], True)
     assert finish(runner, []).id == large
 
 
@@ -180,6 +182,57 @@ def test_a_cancelled_request_ends_at_once_and_the_others_go_on(runner):
     assert runner.cancel(gone) == []
     assert finish(runner, []).id == stays
     assert runner.cancel(stays) == []
+
+
+@pytest.fixture
+def apart(minilm: Path) -> Iterator[tuple[VectorRunner, threading.Event]]:
+    """With two threads, come what may, and whether it has called."""
+    woken = threading.Event()
+    runner = load(minilm, woken.set, threads=2, adaptive_threads=False)
+    yield runner, woken
+    runner.close()
+
+
+def test_many_texts_are_computed_at_the_same_time_and_are_the_same(apart, runner):
+    (both, _), texts = apart, [*TEXTS * 6, "a " * 400, *TEXTS * 6]
+    vectors, tokens = embed(both, *texts)
+    expected, counts = embed(runner, *texts)
+    assert tokens == counts
+    assert (vectors * expected).sum(axis=1).min() > 0.99999
+    assert both.status().prompt_tokens == sum(tokens)
+
+
+def test_while_calls_are_under_way_it_waits_until_one_of_them_ends(apart):
+    runner, woken = apart
+    ids = next(_ids), next(_ids), next(_ids)
+    for id in ids[:2]:
+        runner.embed(id, EmbedRequest(inputs=("a " * 200,)))
+    assert not runner.waits
+    assert runner.step() == []
+    runner.embed(ids[2], EmbedRequest(inputs=("a cat",)))
+    assert woken.wait(30)
+    assert not runner.waits
+    ended = [event.id for _ in range(3) for event in runner.step()]
+    assert sorted(ended) == sorted(ids)
+    assert not runner.busy
+
+
+def test_what_is_cancelled_while_it_is_computed_ends_at_once(apart):
+    runner, _ = apart
+    gone, next_one = next(_ids), next(_ids)
+    runner.embed(gone, EmbedRequest(inputs=("a " * 200,) * 3))
+    assert runner.step() == []
+    assert [event.kind for event in runner.cancel(gone)] == ["ServiceClosed"]
+    assert not runner.busy
+    runner.embed(next_one, EmbedRequest(inputs=(TEXTS[0],)))
+    assert finish(runner, []).id == next_one
+
+
+def test_closing_waits_for_what_is_computed(minilm: Path) -> None:
+    runner = load(minilm, threads=2, adaptive_threads=False)
+    runner.embed(next(_ids), EmbedRequest(inputs=("a " * 500,) * 4))
+    assert runner.step() == []
+    runner.close()
 
 
 def test_it_writes_no_text_and_gives_no_scores(runner):

@@ -100,13 +100,18 @@ def _of_host(
     files: int,
 ) -> Need:
     caching = layers if shape.cache_on_gpu else model.layers
+    alone = max(places) < 0
+    further = [shape.with_context(tokens) for tokens in shape.further if alone]
     return Need(
         device=device,
         layers=sum(1 for place in places if place < 0),
         weights=weights.total,
         cache=sum(cache_size(model, shape, layer) for layer in caching),
-        compute=compute_size(model, shape, tuple(layers), output=places[-1] < 0)
-        + answers_size(model, shape),
+        compute=sum(
+            compute_size(model, one, tuple(layers), output=places[-1] < 0)
+            + answers_size(model, one)
+            for one in (shape, *further)
+        ),
         projector=files,
         spare=weights.spare,
     )

@@ -34,6 +34,8 @@ class LoadShape:
     cache_on_gpu: bool = True
     vectors: bool = False
     """It computes vectors instead of text: every token has an output."""
+    further: tuple[int, ...] = ()
+    """Tokens of the contexts that compute beside the first one, where there is no GPU."""
     shares: tuple[float, ...] = ()
     """How layers are spread over the GPUs. Empty: by their free memory."""
 
