@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from lmnb.errors import InvalidRequest
@@ -12,7 +10,7 @@ from lmnb.notebook import downloads
 from lmnb.notebook.api.connect import connected, in_notebook, screen
 from lmnb.notebook.connection.async_client import AsyncClient
 from lmnb.notebook.connection.transport import PATIENT
-from lmnb.notebook.display.screen import Progress
+from lmnb.notebook.display.screen import Progress, progressing
 from lmnb.notebook.display.tables import JsonDict, JsonList
 
 
@@ -28,7 +26,7 @@ def load(model: str, **options: Any) -> dict[str, Any]:
     `ttl`, `identifier`, ... What is not said, lmnb decides. An interrupt ends the load.
     """
     client = connected()
-    with _progress(f"Loading {model}") as progress:
+    with progressing(screen(), f"Loading {model}") as progress:
         answer = client.load(model, options, progress.move)
     return _loaded(progress, model, answer)
 
@@ -64,7 +62,7 @@ def download(model: str, quantization: str | None = None, *, wait: bool = True) 
     job = downloads.start(client, model, quantization)
     if not wait:
         return JsonDict(job)
-    with _progress(f"Downloading {model}") as progress:
+    with progressing(screen(), f"Downloading {model}") as progress:
         job = downloads.follow(client, job, lambda job: progress.move(downloads.share(job)))
     _done(progress, f"{model} is downloaded.")
     return JsonDict(job)
@@ -78,7 +76,7 @@ async def amodels() -> list[dict[str, Any]]:
 async def aload(model: str, **options: Any) -> dict[str, Any]:
     """`lmnb.load` for code that awaits. Cancelling it ends the load, unless others wait for it."""
     client = await asyncio.to_thread(connected)
-    with _progress(f"Loading {model}") as progress:
+    with progressing(screen(), f"Loading {model}") as progress:
         async with AsyncClient(client.connection) as http:
             answer = await http.load(model, options, progress.move)
     return _loaded(progress, model, answer)
@@ -101,24 +99,13 @@ async def adownload(
     if not wait:
         return await asyncio.to_thread(download, model, quantization, wait=False)
     client = await asyncio.to_thread(connected)
-    with _progress(f"Downloading {model}") as progress:
+    with progressing(screen(), f"Downloading {model}") as progress:
         async with AsyncClient(client.connection) as http:
             job = await downloads.fetch(
                 http, model, quantization, lambda job: progress.move(downloads.share(job))
             )
     _done(progress, f"{model} is downloaded.")
     return JsonDict(job)
-
-
-@contextmanager
-def _progress(title: str) -> Iterator[Progress]:
-    """Of what goes on in this block; what ends it early ends the bar."""
-    progress = screen().progress(title)
-    try:
-        yield progress
-    except BaseException:
-        progress.failed()
-        raise
 
 
 def _loaded(progress: Progress, model: str, answer: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from lmnb.notebook.chat.schema import Schema
 from lmnb.notebook.choice import choose_model
 from lmnb.notebook.connection import background
 from lmnb.notebook.connection.client import Client
+from lmnb.notebook.display.screen import progressing
 
 CONCURRENCY = 8
 OnError = Literal["keep", "raise"]
@@ -70,14 +71,11 @@ def map(  # noqa: A001 - it is one, and always used as `lmnb.map`
         resume=resume,
         **sampling,
     )
-    progress = screen().progress(run.label)
     try:
-        background.run(run.ask(client, concurrency), lambda: progress.move(run.share))
-    except BaseException as error:
-        progress.failed()
-        if isinstance(error, KeyboardInterrupt):
-            raise Stopped(run.done, run.total, run.table()) from None
-        raise
+        with progressing(screen(), run.label) as progress:
+            background.run(run.ask(client, concurrency), lambda: progress.move(run.share))
+    except KeyboardInterrupt:
+        raise Stopped(run.done, run.total, run.table()) from None
     finally:
         run.close()
     if in_notebook():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from lmnb.errors import LmnbError, ModelNotFound
 from lmnb.notebook import downloads
 from lmnb.notebook.connection.client import Client
-from lmnb.notebook.display.screen import Screen
+from lmnb.notebook.display.screen import Screen, progressing
 from lmnb.notebook.display.tables import size
 
 
@@ -35,12 +35,8 @@ def obtain(
     why = f" ({'; '.join(found['why'])})" if found.get("why") and not found.get("certain") else ""
     if not agrees(f"{name} is not on this machine. Download {what}{why}?"):
         raise ModelNotFound(f"{here} It was not downloaded.")
-    progress = screen.progress(f"Downloading {what}")
-    try:
+    with progressing(screen, f"Downloading {what}") as progress:
         job = downloads.start(client, repo, quantization)
         job = downloads.follow(client, job, lambda job: progress.move(downloads.share(job)))
-    except BaseException:
-        progress.failed()
-        raise
     progress.done(f"{what} is downloaded.")
     return str(job.get("key") or repo)

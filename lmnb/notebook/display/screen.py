@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO, Protocol
 
 from lmnb.notebook.display.tables import Table
@@ -48,6 +49,17 @@ class Screen(Protocol):
 
     def progress(self, label: str) -> Progress:
         """The start of something that takes a while."""
+
+
+@contextmanager
+def progressing(screen: Screen, label: str) -> Iterator[Progress]:
+    """Of what goes on in this block: what ends it early ends the bar."""
+    progress = screen.progress(label)
+    try:
+        yield progress
+    except BaseException:
+        progress.failed()
+        raise
 
 
 class NotebookScreen:

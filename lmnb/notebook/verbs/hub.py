@@ -10,7 +10,7 @@ from lmnb.notebook import downloads, remote_names
 from lmnb.notebook.cell.turn import Interrupted
 from lmnb.notebook.connection.client import Client
 from lmnb.notebook.connection.transport import PATIENT
-from lmnb.notebook.display.screen import Screen
+from lmnb.notebook.display.screen import Screen, progressing
 from lmnb.notebook.display.tables import UNKNOWN, JsonList, Table, size
 from lmnb.notebook.options import between, option
 from lmnb.notebook.verbs.downloads import progress_of
@@ -126,20 +126,16 @@ def _how_to_load(screen: Screen, job: downloads.Job, found: Found) -> str:
 
 def _watch(client: Client, screen: Screen, job: downloads.Job, name: str) -> downloads.Job:
     """Follow a download to its end. An interrupt leaves it to the server, and says so."""
-    progress = screen.progress(f"Downloading {name}")
     try:
-        done = downloads.follow(
-            client, job, lambda job: progress.move(downloads.share(job), progress_of(job))
-        )
+        with progressing(screen, f"Downloading {name}") as progress:
+            done = downloads.follow(
+                client, job, lambda job: progress.move(downloads.share(job), progress_of(job))
+            )
     except KeyboardInterrupt:
-        progress.failed()
         raise Interrupted(
             f"the download goes on in the server: `{screen.program} downloads` shows it, "
             f"`{screen.program} downloads cancel {job['job_id']}` ends it"
         ) from None
-    except BaseException:
-        progress.failed()
-        raise
     progress.done(f"{name} is downloaded: {size(done.get('total_size_bytes'))}, checked.")
     return done
 

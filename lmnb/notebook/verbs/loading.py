@@ -13,7 +13,7 @@ from lmnb.notebook.cell.obtain import obtain
 from lmnb.notebook.connection.client import Client
 from lmnb.notebook.connection.transport import PATIENT
 from lmnb.notebook.connection.wire import Loaded
-from lmnb.notebook.display.screen import Screen
+from lmnb.notebook.display.screen import Screen, progressing
 from lmnb.notebook.display.tables import UNKNOWN, JsonDict, JsonList, Table, duration, size
 from lmnb.notebook.load_options import LOAD_OPTIONS, MODEL_OPTIONS, given
 from lmnb.notebook.options import Option, UsageMistake, option
@@ -45,12 +45,8 @@ def load(client: Client, screen: Screen, arguments: Namespace) -> Any:
 
 def _load(client: Client, screen: Screen, model: str, options: dict[str, Any]) -> None:
     began = time.monotonic()
-    progress = screen.progress(f"Loading {model}")
-    try:
+    with progressing(screen, f"Loading {model}") as progress:
         answer = client.load(model, options, progress.move)
-    except BaseException:
-        progress.failed()
-        raise
     seconds = answer.get("load_time_seconds") or time.monotonic() - began
     identifier = answer.get("instance_id") or model
     config = answer.get("load_config") or {}
