@@ -159,7 +159,8 @@ def test_it_may_call_or_answer_and_reads_results(ask: Any) -> None:
         assert choice.message.tool_calls
         (call,) = choice.message.tool_calls
         assert json.loads(call.function.arguments) == {"location": "San Francisco"}  # type: ignore[union-attr]
-        result = {"role": "tool", "tool_call_id": call.id, "content": "Sunny, 22 degrees"}
+        said = "The weather in San Francisco is sunny, 22 degrees."
+        result = {"role": "tool", "tool_call_id": call.id, "content": said}
         answer = await create(
             model=MODEL,
             messages=[*question, choice.message, result],

@@ -25,7 +25,8 @@ def limited(tokens, *, prompt=ASK, start="", **options):
 
 @pytest.mark.parametrize("tokens", [0, 1, 7])
 def test_the_end_is_written_after_so_many_tokens_and_once(runner, tokens):
-    free, reply = run(runner, request(ASK, max_tokens=40), limited(tokens, max_tokens=40))
+    long = {"max_tokens": 40, "ignore_eos": True}
+    free, reply = run(runner, request(ASK, **long), limited(tokens, **long))
     thought, found, _ = reply.text.partition(CLOSING)
     assert found
     assert END not in reply.text.partition(CLOSING)[2]
