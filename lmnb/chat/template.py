@@ -64,10 +64,8 @@ class ChatTemplate:
         bos: str = "",
         eos: str = "",
         special_tokens: Sequence[str] = (),
-        name: str = "",
     ) -> None:
         self.source = source
-        self.name = name
         self._tokens = {"bos_token": bos, "eos_token": eos}
         self._controls = ControlTokens(special_tokens)
         self._sandbox = Sandbox(self._controls)
@@ -158,9 +156,8 @@ class ChatTemplate:
         }
 
     def _invalid(self, what: str, error: Exception) -> InvalidRequest:
-        of = f" of {self.name}" if self.name else ""
         return InvalidRequest(
-            f"The chat template{of} {what}: {type(error).__name__}: {_message(error)}",
+            f"The chat template {what}: {type(error).__name__}: {_message(error)}",
             code="invalid_chat_template",
         )
 

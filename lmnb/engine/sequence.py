@@ -36,14 +36,13 @@ class Sequence:
         request: EngineRequest,
         sampler: Sampler,
         visible: frozenset[int] = frozenset(),
-        guide: Guide | None = None,
         glances: Glances = (),
     ) -> None:
         self.id = id
         self.request = request
         self.sampler = sampler
         self.visible = visible
-        self.guide = guide
+        self.guide: Guide | None = None
         self.glances = glances
         self.saved = sum(glance.length - glance.positions for _, glance in glances)
         """Positions that the pictures in the prompt do not take up."""

@@ -16,6 +16,8 @@ from lmnb.models.wish import Wish
 
 __all__ = ["Pick", "pick"]
 
+MOST_NAMED = 12
+"""Quantisations or files in a sentence."""
 _WHERE: dict[Fit, str] = {
     "full_gpu": "it fits into the GPU's memory",
     "partial_gpu": "it fits partly into the GPU's memory, the rest into the machine's",
@@ -102,6 +104,9 @@ def _why(repo: HubRepo, best: Variant, memory: Memory | None) -> str:
     return f"{name} is {kind}; {_WHERE[place]}: about {shown(need)}, and {room}"
 
 
-def _some(names: Iterable[str], most: int = 12) -> str:
+def _some(names: Iterable[str]) -> str:
     listed = list(names)
-    return ", ".join(listed[:most]) + (", ..." if len(listed) > most else "") or "no GGUF file"
+    return (
+        ", ".join(listed[:MOST_NAMED]) + (", ..." if len(listed) > MOST_NAMED else "")
+        or "no GGUF file"
+    )
