@@ -144,18 +144,10 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     llama_cpp: str
     can_generate: bool = True
     pooling: Pooling | None = None
-    """None: it was loaded to write text."""
+    """None: it was loaded to write text. `rank`: it gives scores, others vectors."""
     embedding_length: int = 0
     vision: bool = False
     """It has a projector, and sees pictures."""
-
-    @property
-    def can_embed(self) -> bool:
-        return self.pooling is not None and self.pooling != "rank"
-
-    @property
-    def can_rerank(self) -> bool:
-        return self.pooling == "rank"
 
 
 class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
