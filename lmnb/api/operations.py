@@ -10,11 +10,7 @@ from lmnb.api.lmstudio.operations import LMSTUDIO_OPERATIONS
 from lmnb.api.openai.chat_request import ChatRequest
 from lmnb.api.openai.completion_request import CompletionRequest
 from lmnb.api.openai.embeddings import EmbeddingsRequest
-from lmnb.api.openai.responses.conversations import (
-    ConversationUpdate,
-    NewConversation,
-    NewItems,
-)
+from lmnb.api.openai.responses.conversations import ConversationUpdate, NewConversation, NewItems
 from lmnb.api.openai.responses.paging import PageQuery
 from lmnb.api.openai.responses.request import ResponseRequest
 from lmnb.api.openai.responses.stored import ResponseQuery

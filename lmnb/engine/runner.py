@@ -13,14 +13,7 @@ from lmnb.engine.completion import Completion
 from lmnb.engine.constraint import Guide
 from lmnb.engine.context import Context
 from lmnb.engine.cpu import usable_cores
-from lmnb.engine.events import (
-    Accepted,
-    EngineStatus,
-    Failed,
-    Finished,
-    SequenceEvent,
-    Timings,
-)
+from lmnb.engine.events import Accepted, EngineStatus, Failed, Finished, SequenceEvent, Timings
 from lmnb.engine.eyes import Eyes
 from lmnb.engine.facts import read_facts
 from lmnb.engine.glance import Looked

@@ -11,13 +11,7 @@ from lmnb.engine.cache import KVCache, Lane
 from lmnb.engine.completion import Completion
 from lmnb.engine.context import Context, Logits
 from lmnb.engine.cpu import usable_processors
-from lmnb.engine.events import (
-    EngineStatus,
-    Failed,
-    FinishReason,
-    Scored,
-    SequenceEvent,
-)
+from lmnb.engine.events import EngineStatus, Failed, FinishReason, Scored, SequenceEvent
 from lmnb.engine.gaze import Gaze
 from lmnb.engine.plan import Plan, Share
 from lmnb.engine.sequence import Sequence
@@ -29,10 +23,8 @@ if TYPE_CHECKING:
 
 
 class Scheduler:
-    """Sequences wait, are prefilled in chunks, decode together, finish.
-
-    A step is one llama.cpp call: a picture's, or what the plan says.
-    """
+    """Sequences wait, are prefilled in chunks, decode together, finish. A step is one llama.cpp call:
+    a picture's, or what the plan says."""
 
     def __init__(
         self,

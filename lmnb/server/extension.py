@@ -19,12 +19,7 @@ from lmnb.api.services import SETTING, Activity, Services
 from lmnb.errors import LmnbError
 from lmnb.models.memory.fit import GUARDRAILS, Guardrail
 from lmnb.server.build import build_services
-from lmnb.server.defaults import (
-    MOST_DOWNLOADS,
-    default_guardrail,
-    downloads_at_once,
-    load_options,
-)
+from lmnb.server.defaults import MOST_DOWNLOADS, default_guardrail, downloads_at_once, load_options
 from lmnb.server.environment import MOST_PORT, number
 from lmnb.server.forwarding import SCHEMA_FILE, Forwarding
 from lmnb.server.jit import JitLoading

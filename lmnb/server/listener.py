@@ -13,12 +13,7 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from lmnb.api.anthropic.errors import VERSION, error_json
-from lmnb.api.base import (
-    MAX_BODY_BYTES,
-    ApiHandler,
-    endpoint,
-    new_request_id,
-)
+from lmnb.api.base import MAX_BODY_BYTES, ApiHandler, endpoint, new_request_id
 from lmnb.api.encoding import BodyTooLarge
 from lmnb.api.routes import mount
 from lmnb.api.services import SETTING, Services

@@ -10,13 +10,7 @@ import msgspec
 
 from lmnb.chat.message import Message, ToolCall
 from lmnb.chat.tools import ToolChoice
-from lmnb.service.events import (
-    Finished,
-    GenerationEvent,
-    ReasoningDelta,
-    TextDelta,
-    ToolCallDelta,
-)
+from lmnb.service.events import Finished, GenerationEvent, ReasoningDelta, TextDelta, ToolCallDelta
 from lmnb.service.generation import Generation
 from lmnb.service.generations import Generations
 from lmnb.service.mcp.toolbox import Toolbox

@@ -12,16 +12,7 @@ from lmnb.api.query import Query, parse_query
 from lmnb.api.sse import EventStream
 from lmnb.api.sse import event as sse
 from lmnb.service.events import Finished
-from lmnb.service.log import (
-    Answered,
-    EngineSaid,
-    Entry,
-    Kind,
-    Prompted,
-    Requested,
-    Source,
-    Wanted,
-)
+from lmnb.service.log import Answered, EngineSaid, Entry, Kind, Prompted, Requested, Source, Wanted
 
 __all__ = ["LogHandler", "LogQuery"]
 

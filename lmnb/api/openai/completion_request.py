@@ -10,13 +10,7 @@ from pydantic_core import PydanticCustomError
 from lmnb.api.body import INT32, Integer
 from lmnb.api.openai.dialects import ReportFields
 from lmnb.api.openai.response_format import FormatFields
-from lmnb.api.openai.sampling import (
-    LIMIT_NAMES,
-    MAX_CHOICES,
-    GenerationFields,
-    Limit,
-    token_limit,
-)
+from lmnb.api.openai.sampling import LIMIT_NAMES, MAX_CHOICES, GenerationFields, Limit, token_limit
 from lmnb.api.refusing import unsupported
 from lmnb.engine.options import LoadOptions
 from lmnb.service.request import GenerationRequest

@@ -13,13 +13,7 @@ from lmnb.notebook.connection.address import Connection
 from lmnb.notebook.connection.chat_stream import USAGE, ChatReader
 from lmnb.notebook.connection.load_stream import LoadReader, is_stream, load_request
 from lmnb.notebook.connection.sse import read_events
-from lmnb.notebook.connection.transport import (
-    PATIENT,
-    check,
-    failures,
-    http_options,
-    json_object,
-)
+from lmnb.notebook.connection.transport import PATIENT, check, failures, http_options, json_object
 from lmnb.notebook.connection.wire import ChatEvent, Model, Status
 
 

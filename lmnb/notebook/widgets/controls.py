@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ipywidgets import (
-    HTML,
-    Accordion,
-    Checkbox,
-    Dropdown,
-    ToggleButtons,
-    VBox,
-    Widget,
-)
+from ipywidgets import HTML, Accordion, Checkbox, Dropdown, ToggleButtons, VBox, Widget
 
 from lmnb.notebook.load_options import CACHE_TYPES
 from lmnb.notebook.widgets.panel import quiet

@@ -18,13 +18,7 @@ from lmnb.api.openai.responses.request import ResponseRequest
 from lmnb.api.openai.responses.resource import new_response, usage_json
 from lmnb.api.openai.usage import add_usage
 from lmnb.chat.message import Message
-from lmnb.service.events import (
-    Finished,
-    ReasoningDelta,
-    TextDelta,
-    ToolCallDelta,
-    Usage,
-)
+from lmnb.service.events import Finished, ReasoningDelta, TextDelta, ToolCallDelta, Usage
 from lmnb.service.responses import ResponseStore
 from lmnb.service.toolloop import CallDone, CallRefused, LoopEvent
 

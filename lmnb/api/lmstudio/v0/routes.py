@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from lmnb.api.answers import helpers, lmstudio
 from lmnb.api.base import ApiHandler
-from lmnb.api.lmstudio.v0.generating import (
-    NativeChatCompletionsHandler,
-    NativeCompletionsHandler,
-)
+from lmnb.api.lmstudio.v0.generating import NativeChatCompletionsHandler, NativeCompletionsHandler
 from lmnb.api.lmstudio.v0.models import NativeModelHandler, NativeModelsHandler
 from lmnb.api.openai.chat_request import ChatRequest
 from lmnb.api.openai.completion_request import CompletionRequest

@@ -14,12 +14,7 @@ from lmnb.api.openai.response_format import FormatFields
 from lmnb.api.openai.responses.items import InputItem, ItemReference, Items, to_json
 from lmnb.api.openai.responses.text_format import TextOptions
 from lmnb.api.openai.responses.tools import ToolFields
-from lmnb.api.openai.sampling import (
-    NO_LIMIT,
-    GenerationFields,
-    thinking_variables,
-    token_limit,
-)
+from lmnb.api.openai.sampling import NO_LIMIT, GenerationFields, thinking_variables, token_limit
 from lmnb.api.refusing import unsupported
 from lmnb.chat.grammar import ResponseFormat
 from lmnb.chat.message import Message

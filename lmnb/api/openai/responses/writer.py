@@ -13,13 +13,7 @@ from lmnb.api.openai.responses.sealed import seal
 from lmnb.api.openai.usage import chat_logprobs
 from lmnb.engine.events import TokenLogprob
 from lmnb.errors import LmnbError
-from lmnb.service.events import (
-    Finished,
-    GenerationEvent,
-    ReasoningDelta,
-    TextDelta,
-    ToolCallDelta,
-)
+from lmnb.service.events import Finished, GenerationEvent, ReasoningDelta, TextDelta, ToolCallDelta
 
 __all__ = ["Event", "Writer"]
 
