@@ -158,14 +158,15 @@ class ApiHandler(web.RequestHandler):
         self.finish(msgspec.json.encode(value))
 
     async def reply_at_length(self, value: Any) -> None:
-        """Answer with JSON of many megabytes. Tornado copies what it is given, more than once."""
+        """Answer with JSON, be it of many megabytes. Tornado copies what it is given, more than once."""
         data = msgspec.json.encode(value)
         self.set_header("Content-Type", "application/json")
         self.set_header("Content-Length", len(data))
-        for start in range(0, len(data), PIECE_BYTES):
-            self.write(data[start : start + PIECE_BYTES])
+        *pieces, last = (data[at : at + PIECE_BYTES] for at in range(0, len(data), PIECE_BYTES))
+        for piece in pieces:
+            self.write(piece)
             await self.flush()
-        self.finish()
+        self.finish(last)
 
     def fail(self, error: LmnbError) -> None:
         """Answer with the error, as `error_body` writes it."""
