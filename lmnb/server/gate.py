@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -34,7 +33,7 @@ class Gate:
     open_to_all: bool = False
     cors: bool = False
     """Pages of other origins may ask, if they have a key."""
-    is_own_process: Callable[[Any], bool] = field(default=is_own_process)
+    is_own_process: Callable[[Any], Awaitable[bool]] = field(default=is_own_process)
 
     @property
     def asks_everybody(self) -> bool:
@@ -60,8 +59,7 @@ class Gate:
         connection = cast(Any, request.connection)
         known: bool | None = getattr(connection.context, "lmnb_own_process", None)
         if known is None:
-            stream = connection.stream
-            known = await asyncio.to_thread(self.is_own_process, stream.socket)
+            known = await self.is_own_process(connection.stream.socket)
             connection.context.lmnb_own_process = known
         return known
 

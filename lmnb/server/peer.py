@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
+
+from lmnb.server import sockdiag
+from lmnb.server.sockdiag import End
 
 __all__ = ["is_address", "is_loopback", "is_own_process"]
 
@@ -32,8 +36,8 @@ def is_address(host: str) -> bool:
     return True
 
 
-def is_own_process(connection: socket.socket) -> bool:
-    """Does a process of this very user hold the other end? Unknown means no. May block a little."""
+async def is_own_process(connection: socket.socket) -> bool:
+    """Does a process of this very user hold the other end? Unknown means no."""
     try:
         peer, ours = connection.getpeername()[:2], connection.getsockname()[:2]
     except (OSError, ValueError):
@@ -42,12 +46,15 @@ def is_own_process(connection: socket.socket) -> bool:
         return False
     if not (is_loopback(peer[0]) and is_loopback(ours[0])):
         return False
-    if sys.platform.startswith("linux"):
-        return _owner_by_proc(peer, ours) == os.getuid()
-    return _is_own_by_psutil(peer, ours)
+    if not sys.platform.startswith("linux"):
+        return await asyncio.to_thread(_is_own_by_psutil, peer, ours)
+    owner = sockdiag.owner(connection.family, peer, ours)
+    if owner is None:
+        owner = await asyncio.to_thread(_owner_by_proc, peer, ours)
+    return owner == os.getuid()
 
 
-def _owner_by_proc(peer: tuple[str, int], ours: tuple[str, int]) -> int | None:
+def _owner_by_proc(peer: End, ours: End) -> int | None:
     """The uid in the kernel's table of connections, seen from the peer's side."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         wide = table.endswith("6")
@@ -63,7 +70,7 @@ def _owner_by_proc(peer: tuple[str, int], ours: tuple[str, int]) -> int | None:
     return None
 
 
-def _hex(end: tuple[str, int], *, wide: bool) -> str:
+def _hex(end: End, *, wide: bool) -> str:
     """`0100007F:04D2`: the address in the kernel's byte order, 32 bits at a time, and the port."""
     address: IPv4Address | IPv6Address = ip_address(end[0].split("%")[0])
     if wide and isinstance(address, IPv4Address):
@@ -76,7 +83,7 @@ def _hex(end: tuple[str, int], *, wide: bool) -> str:
     return f"{text}:{end[1]:04X}"
 
 
-def _is_own_by_psutil(peer: tuple[str, int], ours: tuple[str, int]) -> bool:
+def _is_own_by_psutil(peer: End, ours: End) -> bool:
     """Where there is no /proc: does any process of this user have that connection?"""
     import psutil
 

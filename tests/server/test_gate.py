@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from tornado.httputil import HTTPHeaders
 
 from lmnb.errors import AuthenticationError, PermissionDenied
+from lmnb.server import sockdiag
 from lmnb.server.gate import Gate
 from lmnb.server.keys import KeyRing, ServerKey
 from lmnb.server.peer import is_loopback, is_own_process
@@ -33,7 +35,10 @@ def request(**headers: str) -> Any:
 
 
 def gate(*, own: bool = True, **options: Any) -> Gate:
-    return Gate(keys=KeyRing(ServerKey("sk-right")), is_own_process=lambda _: own, **options)
+    async def is_own(_: object) -> bool:
+        return own
+
+    return Gate(keys=KeyRing(ServerKey("sk-right")), is_own_process=is_own, **options)
 
 
 async def admitted(gate: Gate, request: Any) -> bool:
@@ -150,6 +155,13 @@ def test_what_loopback_is(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
 
 
+@pytest.fixture(params=["asked", "looked up"])
+def asked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel may not answer questions: then its table is read."""
+    if request.param == "looked up":
+        monkeypatch.setattr(sockdiag, "owner", lambda *_: None)
+
+
 @pytest.fixture(params=["127.0.0.1", "::1"])
 def listening(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in request.param else socket.AF_INET
@@ -163,14 +175,16 @@ def listening(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
         yield server
 
 
-def test_a_connection_of_this_user_is_recognised(listening: socket.socket) -> None:
+async def test_a_connection_of_this_user_is_recognised(
+    asked: None, listening: socket.socket
+) -> None:
     with socket.create_connection(listening.getsockname()[:2]):
         accepted, _ = listening.accept()
         with accepted:
-            assert is_own_process(accepted)
+            assert await is_own_process(accepted)
 
 
-def test_a_mapped_address_is_recognised() -> None:
+async def test_a_mapped_address_is_recognised(asked: None) -> None:
     """Some clients speak IPv4 through an IPv6 socket: their row is in the other table."""
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
@@ -179,22 +193,35 @@ def test_a_mapped_address_is_recognised() -> None:
         client.connect(("::ffff:127.0.0.1", server.getsockname()[1]))
         accepted, _ = server.accept()
         with accepted:
-            assert is_own_process(accepted)
+            assert await is_own_process(accepted)
 
 
-def test_a_connection_whose_client_has_gone_is_nobodys(listening: socket.socket) -> None:
+async def test_a_connection_whose_client_has_gone_is_nobodys(
+    asked: None, listening: socket.socket
+) -> None:
     """Its row in the kernel's table belongs to root."""
     client = socket.create_connection(listening.getsockname()[:2])
     accepted, _ = listening.accept()
     client.close()
     with accepted:
-        assert not is_own_process(accepted)
+        assert not await is_own_process(accepted)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has netlink")
+def test_a_server_that_listens_is_no_connection(listening: socket.socket) -> None:
+    """The kernel names it where there is no connection."""
+    host, port = listening.getsockname()[:2]
+    with socket.create_connection((host, port)) as client:
+        other = client.getsockname()[:2]
+        assert sockdiag.owner(listening.family, other, (host, port)) == os.getuid()
+    assert sockdiag.owner(listening.family, (host, port), (host, 1)) is None
+    assert sockdiag.owner(listening.family, other, (host, 1)) is None
 
 
 @pytest.mark.skipif(
     not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can become another user"
 )
-def test_a_connection_of_another_user_is_refused(listening: socket.socket) -> None:
+def test_a_connection_of_another_user_is_refused(asked: None, listening: socket.socket) -> None:
     host, port = listening.getsockname()[:2]
     code = (
         "import os, socket, sys; os.setuid(65533);"
@@ -204,6 +231,6 @@ def test_a_connection_of_another_user_is_refused(listening: socket.socket) -> No
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as other:
         accepted, _ = listening.accept()
         with accepted:
-            assert not is_own_process(accepted)
+            assert not asyncio.run(is_own_process(accepted))
         assert other.stdin is not None
         other.stdin.close()
