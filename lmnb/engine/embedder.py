@@ -19,7 +19,7 @@ from lmnb.errors import EngineError, LmnbError, ServiceClosed
 __all__ = ["Embedder"]
 
 FULL = 64
-"""Tokens from which a call is worth a thread of its own: fewer take hardly less time."""
+"""Tokens from which a call is worth a context of its own: a whole tile of flash attention."""
 ENOUGH = 128
 """Tokens from which such a call gains nothing by more."""
 
@@ -44,7 +44,6 @@ class Embedder:
     ) -> None:
         """The first context takes every text, further ones short texts, `threads_apart` each.
         `wake` is called, from any thread, when `waits` may be over."""
-        self.context = contexts[0]
         self.threads = threads
         self._width = width
         self._threads_apart = threads_apart
@@ -62,6 +61,10 @@ class Embedder:
         self._seconds = 0.0
 
     @property
+    def busy(self) -> bool:
+        return bool(self._jobs)
+
+    @property
     def waits(self) -> bool:
         """Is there nothing to do until a call ends, which `wake` tells, or more texts come?"""
         if not self._running or not self._ended.empty():
@@ -69,20 +72,16 @@ class Embedder:
         room = self._running < self._calls_now(self.threads.threads)
         return not (room and self._waiting >= FULL)
 
-    def close(self) -> None:
-        """What is computed is waited for."""
-        self._pool.shutdown()
-
-    @property
-    def busy(self) -> bool:
-        return bool(self._jobs)
-
     def __len__(self) -> int:
         """Requests under way."""
         return len(self._jobs)
 
+    def close(self) -> None:
+        """What is computed is waited for."""
+        self._pool.shutdown()
+
     def add(self, id: int, inputs: Sequence[Tokens], finish: Finish) -> None:
-        """Compute these; none may be empty or longer than `context.batch_size`."""
+        """Compute these; none may be empty or longer than the first context takes."""
         self._jobs[id] = job = Job(id, inputs, self._width, finish)
         self._queue.append(job)
         self._waiting += sum(map(len, inputs))
@@ -102,7 +101,7 @@ class Embedder:
             running=len(self._jobs),
             reading=len(self._jobs),
             waiting=0,
-            threads=self.context.threads,
+            threads=self.threads.threads,
             cells_used=0,
             cells_total=0,
             host_cache_bytes=0,

@@ -4,71 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import logging
-import os
 import subprocess
-import sys
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 
-import lmnb.errors
 from lmnb.engine import protocol
 from lmnb.engine.events import Embedded, EngineStatus, Failed, Finished, ModelFacts, SequenceEvent
 from lmnb.engine.options import EmbedRequest, EngineRequest, LoadOptions, RerankRequest
 from lmnb.engine.partition import Stretch
 from lmnb.engine.pipes import Pipes, open_pipes
 from lmnb.engine.pulse import Pulse
+from lmnb.engine.spawning import pipe_ends, spawn
+from lmnb.engine.stream import ProcessStream, error_named
 from lmnb.errors import EngineDied, EngineError, LmnbError, LoadFailed, ServiceClosed
 
 CLOSE_SECONDS = 2.0
 AGAIN = " The next request starts a fresh one."
 log = logging.getLogger("lmnb.runtime")
-
-_ENVIRONMENT = {
-    # ggml starts a debugger for a backtrace when it aborts, which takes seconds.
-    "GGML_NO_BACKTRACE": "1",
-    "PYTHONUNBUFFERED": "1",
-}
-
-
-class ProcessStream:
-    """The events of one sequence, as they come over the pipe."""
-
-    def __init__(self, engine: EngineProcess, id: int) -> None:
-        self.id = id
-        self._engine = engine
-        self._events: deque[SequenceEvent | LmnbError] = deque()
-        self._wake: asyncio.Future[None] | None = None
-        self._done = False
-
-    def __aiter__(self) -> AsyncIterator[SequenceEvent]:
-        return self
-
-    async def __anext__(self) -> SequenceEvent:
-        while not self._events:
-            if self._done:
-                raise StopAsyncIteration
-            self._wake = asyncio.get_running_loop().create_future()
-            await self._wake
-        event = self._events.popleft()
-        if isinstance(event, LmnbError):
-            raise event
-        return event
-
-    def cancel(self) -> None:
-        if not self._done:
-            self._engine.cancel(self.id)
-
-    def push(self, event: SequenceEvent | LmnbError) -> None:
-        """An event came; the last one closes the stream."""
-        if isinstance(event, Failed):
-            event = _error(event.kind, event.message, event.param)
-        self._done = self._done or isinstance(event, Finished | Embedded | LmnbError)
-        self._events.append(event)
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
 
 
 class EngineProcess:
@@ -107,8 +63,8 @@ class EngineProcess:
     async def start(self, path: str) -> None:
         """Spawn, load and wait. Raises LoadFailed; cancelling kills the process."""
         try:
-            self._process = await asyncio.to_thread(_spawn)
-            self._pipes = open_pipes(*_ends(self._process), self._receive, self._bury)
+            self._process = await asyncio.to_thread(spawn)
+            self._pipes = open_pipes(*pipe_ends(self._process), self._receive, self._bury)
             threading.Thread(target=self._listen, daemon=True, name="lmnb-engine").start()
             self._send(protocol.Load(path, self.options))
             self._pulse.start()
@@ -185,12 +141,13 @@ class EngineProcess:
         self._pipes.send(command)
 
     def _open(self, make: Callable[[int], protocol.Command]) -> ProcessStream:
-        stream = ProcessStream(self, next(self._ids))
+        id = next(self._ids)
+        stream = ProcessStream(functools.partial(self.cancel, id))
         if not self.alive:
             stream.push(self._obituary())
             return stream
-        self._streams[stream.id] = stream
-        self._send(make(stream.id))
+        self._streams[id] = stream
+        self._send(make(id))
         return stream
 
     async def _vectors(self, make: Callable[[int], protocol.Command]) -> Embedded:
@@ -215,7 +172,7 @@ class EngineProcess:
         finally:
             self._calls.pop(call, None)
         if answer.error is not None:
-            raise _error(answer.kind, answer.error)
+            raise error_named(answer.kind, answer.error)
         return answer
 
     def _bury(self) -> None:
@@ -311,37 +268,3 @@ async def start_engine(
     engine = EngineProcess(options, progress)
     await engine.start(path)
     return engine
-
-
-def _spawn() -> subprocess.Popen[bytes]:
-    python, environment = interpreter()
-    return subprocess.Popen(
-        [python, "-m", "lmnb.engine.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, **_ENVIRONMENT, **environment},
-        start_new_session=os.name == "posix",
-    )
-
-
-def _ends(process: subprocess.Popen[bytes]) -> tuple[int, int]:
-    """Of the pipes from it and to it: descriptors that nothing else closes."""
-    assert process.stdout is not None and process.stdin is not None
-    with process.stdout, process.stdin:
-        return os.dup(process.stdout.fileno()), os.dup(process.stdin.fileno())
-
-
-def interpreter(platform: str = sys.platform) -> tuple[str, dict[str, str]]:
-    """What to start, and what it has to find in its environment, so that the process that is started
-    is the one that computes. On Windows the `python.exe` of a virtual environment starts another:
-    its number, and its memory, would be those of a door (`multiprocessing` goes the same way)."""
-    base: str = getattr(sys, "_base_executable", sys.executable)
-    if platform == "win32" and base != sys.executable:
-        return base, {"__PYVENV_LAUNCHER__": sys.executable}
-    return sys.executable, {}
-
-
-def _error(name: str, message: str, param: str | None = None) -> LmnbError:
-    kind: type[LmnbError] = getattr(lmnb.errors, name, EngineError)
-    return kind(message, param=param)

@@ -45,6 +45,31 @@ def pooling_for(model: Model, options: LoadOptions) -> Pooling | None:
     return (declared or "mean") if options.embeddings and model.generates else None
 
 
+def _contexts(
+    model: Model, options: LoadOptions, pooling: Pooling, threads: int, log: EngineLog
+) -> tuple[list[Context], int]:
+    """One that takes the longest text. For an encoder on a processor, others beside it that take
+    short ones; and the threads of each while they compute at the same time.
+
+    Raises LoadFailed, with none left.
+    """
+    calls, threads_apart = 1, threads
+    if model.encodes and not model.gpu_layers:
+        calls, threads_apart = calls_at_once(threads)
+    roomy = settled_for_vectors(options, model.train_context)
+    packed = msgspec.structs.replace(options, context_length=PACKED_TOKENS)
+    short = settled_for_vectors(packed, model.train_context)
+    contexts: list[Context] = []
+    try:
+        for wanted in (roomy, *[short] * (calls - 1)):
+            contexts.append(Context(model, wanted, LANES, threads, log, pooling))
+    except BaseException:
+        for context in contexts:
+            context.close()
+        raise
+    return contexts, threads_apart
+
+
 class VectorRunner:
     """Has the verbs of `Runner`. Raises LoadFailed."""
 
@@ -62,21 +87,12 @@ class VectorRunner:
         self.model = model
         self.longest = longest_text(options, model.train_context)
         self.options = msgspec.structs.replace(options, context_length=self.longest)
-        roomy = settled_for_vectors(options, model.train_context)
-        self.context = Context(model, roomy, LANES, most, log, pooling)
+        self._contexts, threads_apart = _contexts(model, options, pooling, most, log)
+        self.context = self._contexts[0]
         self.context.length = self.longest
-        calls, threads_apart = 1, most
-        if model.encodes and not model.gpu_layers:
-            calls, threads_apart = calls_at_once(most)
-        short = settled_for_vectors(
-            msgspec.structs.replace(options, context_length=PACKED_TOKENS), model.train_context
-        )
-        self._further = [
-            Context(model, short, LANES, threads_apart, log, pooling) for _ in range(calls - 1)
-        ]
         self._ranks = pooling == "rank"
         self.embedder = Embedder(
-            (self.context, *self._further),
+            self._contexts,
             model.classes if self._ranks else model.vector_length,
             ThreadGovernor(
                 most, cores, adaptive=options.adaptive_threads, abandon=self.context.abandon
@@ -95,7 +111,7 @@ class VectorRunner:
 
     def close(self) -> None:
         self.embedder.close()
-        for context in (self.context, *self._further):
+        for context in self._contexts:
             context.close()
         self.model.close()
 

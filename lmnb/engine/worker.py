@@ -67,8 +67,8 @@ class Worker:
         while True:
             while not runner.busy or runner.waits or not self._inbox.empty():
                 match self._inbox.get():
-                    case None:
-                        """Another look at the runner."""
+                    case None:  # the runner wants to be looked at
+                        pass
                     case protocol.Answer() as answer:
                         self._write(answer)
                     case protocol.Tokenize(_, text) as command if len(text) > LONG:

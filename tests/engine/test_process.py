@@ -15,8 +15,9 @@ import pytest
 from lmnb.engine import pulse
 from lmnb.engine.events import Accepted, Delta, Finished
 from lmnb.engine.options import Constraint, EngineRequest, LoadOptions, LoraAdapter, Sampling, Span
-from lmnb.engine.process import interpreter, start_engine
+from lmnb.engine.process import start_engine
 from lmnb.engine.protocol import BEAT_SECONDS
+from lmnb.engine.spawning import interpreter
 from lmnb.errors import ContextLengthExceeded, EngineDied, LoadFailed, ServiceClosed
 from tests.processes import gone
 
