@@ -28,7 +28,7 @@ from lmnb.errors import (
 from lmnb.service.caller import Caller, Permission
 from lmnb.service.log import Requested
 
-__all__ = ["ApiHandler", "RouteNotFoundHandler", "endpoint"]
+__all__ = ["ApiHandler", "endpoint"]
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 PIECE_BYTES = 1 << 20
@@ -256,32 +256,6 @@ class ApiHandler(web.RequestHandler):
         self.client_gone = True
         if self._task is not None:
             self._task.cancel()
-
-
-class RouteNotFoundHandler(ApiHandler):
-    """Every path that is no route: a 404 that an SDK can show."""
-
-    def _not_found(self, *_: str) -> None:
-        path = self.request.path
-        message = f"Unknown route: {self.request.method} {path}{_hint(path)}"
-        raise NotFound(message, code="unknown_url")
-
-    @endpoint
-    async def get(self, *_: str) -> None:
-        self._not_found()
-
-    head = post = put = patch = delete = get
-
-
-def _hint(path: str) -> str:
-    """What is most often wrong with a client's base URL."""
-    if "/v1/v1/" in path:
-        return ". Anthropic's clients need a base URL without /v1."
-    if "/v1" not in path and path.endswith(
-        ("/models", "/completions", "/responses", "/embeddings")
-    ):
-        return ". OpenAI's clients need a base URL that ends in /v1."
-    return ""
 
 
 def _class_for(status: int) -> type[LmnbError]:

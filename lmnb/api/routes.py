@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from lmnb.api.anthropic.messages import CountTokensHandler, MessagesHandler
-from lmnb.api.base import ApiHandler, RouteNotFoundHandler
+from lmnb.api.base import ApiHandler
 from lmnb.api.health import HealthHandler
 from lmnb.api.lmstudio.routes import LMSTUDIO_ROUTES
 from lmnb.api.metrics import MetricsHandler
+from lmnb.api.not_found import RouteNotFoundHandler
 from lmnb.api.openai.chat import ChatCompletionsHandler
 from lmnb.api.openai.completions import CompletionsHandler
 from lmnb.api.openai.counting import ChatInputTokensHandler

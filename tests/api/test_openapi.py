@@ -18,7 +18,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from lmnb.api.base import ApiHandler, RouteNotFoundHandler
+from lmnb.api.base import ApiHandler
+from lmnb.api.not_found import RouteNotFoundHandler
 from lmnb.api.openai.responses.create import ResponsesHandler
 from lmnb.api.openapi import OpenApiHandler, describe
 from lmnb.api.operations import OPERATIONS
