@@ -244,6 +244,14 @@ async def test_a_caller_that_goes_away_does_not_undo_its_unload(manager):
     await until(lambda: not model.engine.alive)
 
 
+async def test_closing_leaves_nothing_that_goes_on(manager):
+    before = asyncio.all_tasks()
+    going = await leaving(manager, await manager.acquire("alpha"))
+    await manager.close()
+    assert asyncio.all_tasks() - {going} <= before
+    await asyncio.wait([going])
+
+
 async def test_a_short_name_unloads_the_one_instance_it_can_mean(manager, factory):
     await manager.load("alpha", identifier="mine")
     await manager.unload("alpha.gguf")
