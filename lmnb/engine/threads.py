@@ -24,6 +24,8 @@ from lmnb.engine.cpu import OthersMeter
 PERIOD = 0.15
 """Seconds between readings while steps are computed."""
 IDLE_PERIOD = 0.5
+FIRST_PERIOD = 0.06
+"""Until the first reading when work begins again."""
 TAKEN = 0.85
 """A core of which others use so much is theirs."""
 SHARED = 0.4
@@ -119,10 +121,11 @@ class ThreadGovernor:
         self._begun = None
         self._ended = self._clock()
 
-    def settle(self, others: float) -> None:
+    def settle(self, others: float, *, afresh: bool = False) -> None:
         """Follow a reading: `others` is how many cores other processes used lately.
 
         Down at once, up when they have been quiet twice and the last change is a while ago.
+        `afresh`: nothing was computed for a while, in which others may have come and gone.
         """
         now = self._clock()
         late = self._late(now)
@@ -135,7 +138,7 @@ class ThreadGovernor:
             failed = self._trial and since < LAST_HOLD
             self._hold = min(LAST_HOLD, 2 * self._hold) if failed else FIRST_HOLD
             self._set(fit, now, trial=False)
-        elif self._free_readings >= 2 and since > self._hold:
+        elif (afresh and roomy > self.threads) or (self._free_readings >= 2 and since > self._hold):
             self._set(roomy, now, trial=True)
         if self._using > self.threads and late > STUCK:
             self._abandon()
@@ -157,10 +160,14 @@ class ThreadGovernor:
         return (now - begun) / max(usual or 0.25, 0.0125)
 
     def _watch(self) -> None:
-        meter = OthersMeter()
+        meter, idle = OthersMeter(), False
         while True:
             if self._begun is None and self._clock() - self._ended > IDLE_PERIOD:
                 self._working.clear()
-            self._working.wait(IDLE_PERIOD)
-            sleep(PERIOD)
-            self.settle(meter.read())
+                idle = True
+            afresh = self._working.wait(IDLE_PERIOD) and idle
+            if afresh:
+                meter.read()
+                idle = False
+            sleep(FIRST_PERIOD if afresh else PERIOD)
+            self.settle(meter.read(), afresh=afresh)

@@ -83,6 +83,14 @@ def test_the_core_is_taken_back_when_it_is_free_again(machine):
     assert machine.reads(0.1) == 2
 
 
+def test_what_others_did_before_work_began_again_is_past(machine):
+    machine.reads(1.0)
+    machine.governor.settle(1.0, afresh=True)
+    assert machine.governor.threads == 1
+    machine.governor.settle(0.1, afresh=True)
+    assert machine.governor.threads == 2
+
+
 def test_trials_that_fail_become_rarer(machine):
     trials = []
     for _ in range(200):
