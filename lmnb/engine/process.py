@@ -63,14 +63,16 @@ class EngineProcess:
     async def start(self, path: str) -> None:
         """Spawn, load and wait. Raises LoadFailed; cancelling kills the process."""
         try:
-            self._process = await asyncio.to_thread(spawn)
-            self._pipes = open_pipes(*pipe_ends(self._process), self._receive, self._bury)
+            process = await asyncio.to_thread(self._spawn)
+            self._pipes = open_pipes(*pipe_ends(process), self._receive, self._bury)
             threading.Thread(target=self._listen, daemon=True, name="lmnb-engine").start()
             self._send(protocol.Load(path, self.options))
             self._pulse.start()
             self.facts = await self._loaded
         except BaseException:
             self.kill()
+            if self._pipes is None:
+                threading.Thread(target=self._drop, daemon=True, name="lmnb-engine").start()
             raise
 
     def submit(self, request: EngineRequest) -> ProcessStream:
@@ -133,6 +135,19 @@ class EngineProcess:
         self._closing = True
         if self._process is not None:
             self._process.kill()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        """In a thread, which goes on when the load is cancelled."""
+        self._process = spawn()
+        if self._closing:
+            self._drop()
+        return self._process
+
+    def _drop(self) -> None:
+        """End a process whose pipes are nobody's yet."""
+        if self._process is not None:
+            with self._process as process:
+                process.kill()
 
     # -- the pipe -----------------------------------------------------------------------------
 

@@ -7,17 +7,18 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 import psutil
 import pytest
 
-from lmnb.engine import pulse
+from lmnb.engine import process, pulse
 from lmnb.engine.events import Accepted, Delta, Finished
 from lmnb.engine.options import Constraint, EngineRequest, LoadOptions, LoraAdapter, Sampling, Span
 from lmnb.engine.process import start_engine
 from lmnb.engine.protocol import BEAT_SECONDS
-from lmnb.engine.spawning import interpreter
+from lmnb.engine.spawning import interpreter, spawn
 from lmnb.errors import ContextLengthExceeded, EngineDied, LoadFailed, ServiceClosed
 from tests.processes import gone
 
@@ -222,6 +223,37 @@ def test_cancelling_a_load_leaves_nothing_behind(smollm2):
 
     before = asyncio.run(main())
     wait_until(lambda: {c.pid for c in psutil.Process().children() if not gone(c.pid)} <= before)
+
+
+@pytest.mark.parametrize("spawned", [False, True], ids=["before it is there", "when it is there"])
+def test_cancelling_a_spawn_leaves_no_process_that_nobody_waits_for(smollm2, monkeypatch, spawned):
+    processes = []
+
+    async def main():
+        begun, go_on = asyncio.Event(), threading.Event()
+        loop = asyncio.get_running_loop()
+
+        def slow_spawn():
+            loop.call_soon_threadsafe(begun.set)
+            assert go_on.wait(60)
+            processes.append(spawn())
+            return processes[0]
+
+        monkeypatch.setattr(process, "spawn", slow_spawn)
+        loading = asyncio.ensure_future(start_engine(str(smollm2), OPTIONS))
+        await begun.wait()
+        if spawned:
+            go_on.set()
+            wait_until(lambda: processes)  # the loop does not hear of it before it cancels
+        loading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await loading
+        go_on.set()
+
+    asyncio.run(main())
+    wait_until(lambda: processes and processes[0].returncode is not None)
+    pipes = processes[0].stdin, processes[0].stdout, processes[0].stderr
+    wait_until(lambda: all(pipe.closed for pipe in pipes))
 
 
 @pytest.mark.parametrize(
