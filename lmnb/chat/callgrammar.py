@@ -14,7 +14,7 @@ from typing import Any
 from lmnb.chat.bare import bare_rules
 from lmnb.chat.callformat import ID, NUMBER, TAG, CallFormat, ParameterFormat
 from lmnb.chat.kinds import kind
-from lmnb.chat.references import resolved
+from lmnb.chat.references import apart, resolved
 from lmnb.chat.schema import STYLE, ready
 from lmnb.chat.tools import Tool
 from lmnb.errors import InvalidRequest
@@ -104,19 +104,15 @@ def _marked(writer: _Writer, form: ParameterFormat, tool: Tool, rules: list[str]
     properties = tool.schema.get("properties")
     if not isinstance(properties, Mapping):
         properties = {}
-    referring = sum(map(_refers, properties.values()))
-    if referring * len(json.dumps(_definitions(tool))) > MOST_SHARED:
-        raise InvalidRequest(
-            f"The tool '{tool.name}': its definitions are too long to be written out for each of "
-            f"{referring} parameters that refer to them.",
-            param="tools",
-        )
+    left = MOST_SHARED
     required = tool.schema.get("required") or ()
     parts = []
     for number, (key, schema) in enumerate(properties.items()):
         rule = f"{name}_{number}"
         written = kind(tool.schema, key)
-        value = writer.text(form.other_middle) + " %json " + json.dumps(_part(schema, tool))
+        part = _part(schema, tool, left)
+        left -= len(json.dumps(part.get("$defs", "")))
+        value = writer.text(form.other_middle) + " %json " + json.dumps(part)
         end = writer.text(form.close)
         if written != "json":
             values = schema.get("enum") if isinstance(schema, Mapping) else None
@@ -172,15 +168,14 @@ def _reachable(schema: Any, root: Mapping[str, Any]) -> Any:
     return done
 
 
-def _part(schema: Any, tool: Tool) -> dict[str, Any]:
-    """One property's schema, which may refer to definitions at the tool's root."""
-    own = dict(schema) if isinstance(schema, Mapping) else {}
-    return arguments_schema(tool, {**(_definitions(tool) if _refers(own) else {}), **own})
-
-
-def _definitions(tool: Tool) -> dict[str, Any]:
-    return {name: tool.schema[name] for name in ("$defs", "definitions") if name in tool.schema}
-
-
-def _refers(schema: Any) -> bool:
-    return '"$ref"' in json.dumps(schema)
+def _part(schema: Any, tool: Tool, most: int) -> dict[str, Any]:
+    """One property's schema, which may refer to any other part of the tool's."""
+    own = schema if isinstance(schema, Mapping) else {}
+    try:
+        return arguments_schema(tool, apart(own, tool.schema, most))
+    except OverflowError:
+        raise InvalidRequest(
+            f"The tool '{tool.name}': its definitions are too long to be written out for each "
+            "parameter that refers to them.",
+            param="tools",
+        ) from None

@@ -29,15 +29,16 @@ def kind(schema: Mapping[str, Any], key: str) -> Kind:
 def _types(schema: Any, root: Mapping[str, Any]) -> frozenset[str]:
     """The names of the JSON types which `schema` allows; everything, if it does not say."""
     found: frozenset[str] = frozenset()
-    left, seen = [schema], set[str]()
+    left, seen = [schema], set[int]()
     while left:
         one = left.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
         if not isinstance(one, Mapping):
             found |= EVERYTHING
         elif isinstance(reference := one.get("$ref"), str):
-            if reference not in seen:
-                seen.add(reference)
-                left.append(resolved(reference, root))
+            left.append(resolved(reference, root))
         elif options := one.get("anyOf") or one.get("oneOf"):
             left += options if isinstance(options, list) else [None]
         else:

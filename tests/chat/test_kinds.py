@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -48,3 +49,10 @@ def test_a_thousand_ways_through_a_schema_are_not_gone_one_by_one() -> None:
     }
     whole = {"properties": {"x": {"$ref": "#/$defs/n0"}}, "$defs": {**definitions, "n2000": TEXT}}
     assert kind(whole, "x") == "string"
+
+
+def test_a_place_that_is_spelt_in_many_ways_is_one_place() -> None:
+    name = "a" * 16
+    ways = ["".join(way) for way in product(("a", "%61"), repeat=len(name))]
+    places = [{"$ref": f"#/properties/{way}"} for way in ways]
+    assert kind({"properties": {name: {"anyOf": [*places, TEXT]}}}, name) == "string"
