@@ -147,15 +147,26 @@ class _Rules:
             rules += self.value({} if in_circles else schema, self._references[reference], DEPTH)
         return rules
 
+    def _written(self, value: str | float | None) -> str:
+        text = json.dumps(value if isinstance(value, str) else json.dumps(value))
+        return f"{self._quote} {text} {self._quote}" if isinstance(value, str) else text
+
     def value(self, schema: Any, name: str, depth: int) -> list[str]:
         schema = schema if isinstance(schema, Mapping) else {}
         if isinstance(reference := schema.get("$ref"), str):
             return [f"{name}: {self._rule_of(reference)}"]
-        values = schema.get("enum")
-        if isinstance(values, list) and values and all(isinstance(v, str) for v in values):
-            options = " | ".join(json.dumps(value) for value in values)
-            return [f"{name}: {self._quote} ({options}) {self._quote}"]
-        kind = schema.get("type")
+        values = [schema["const"]] if "const" in schema else schema.get("enum")
+        if isinstance(values, list) and values and all(map(_is_plain, values)):
+            return [f"{name}: {' | '.join(map(self._written, values))}"]
+        kind = schema.get("type") or ("object" if "properties" in schema else None)
+        options = None if kind else schema.get("anyOf") or schema.get("oneOf")
+        if isinstance(kind, list):
+            options = [{**schema, "type": one} for one in dict.fromkeys(map(str, kind))]
+        if isinstance(options, list) and options and depth:
+            names = [f"{name}_a{number}" for number in range(len(options))]
+            each = zip(options, names, strict=True)
+            rules = [rule for one, its in each for rule in self.value(one, its, depth - 1)]
+            return [*rules, f"{name}: {' | '.join(names)}"]
         if kind == "string":
             return [f"{name}_s{self._lazy}: {self._rest}", f"{name}: {self._quote} {name}_s"]
         if kind in ("integer", "number", "boolean", "null"):
@@ -165,6 +176,11 @@ class _Rules:
             return [*items, f'{name}: "[" ({name}_i ("," {name}_i)*)? "]"']
         if kind == "object" and schema.get("properties") and depth:
             return [*self.object(schema, f"{name}_o", depth - 1), f'{name}: "{{" {name}_o "}}"']
+        if kind == "object" and depth:
+            keys = f"{name}_k: /[a-zA-Z0-9_.-]+/"
+            values = self.value(schema.get("additionalProperties"), f"{name}_v", depth - 1)
+            pair = f'{name}_k ":" {name}_v'
+            return [keys, *values, f'{name}: "{{" ({pair} ("," {pair})*)? "}}"']
         return [
             f"{name}_s{self._lazy}: {self._rest}",
             f"{name}_k: /[a-zA-Z0-9_.-]+/",
@@ -172,3 +188,7 @@ class _Rules:
             f' | "true" | "false" | "null" | "[" ({name} ("," {name})*)? "]"'
             f' | "{{" ({name}_k ":" {name} ("," {name}_k ":" {name})*)? "}}"',
         ]
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, (str, int, float))

@@ -13,7 +13,7 @@ from typing import Any
 
 from lmnb.chat.bare import bare_rules
 from lmnb.chat.callformat import ID, NUMBER, TAG, CallFormat, ParameterFormat
-from lmnb.chat.kinds import kind
+from lmnb.chat.kinds import kind, texts
 from lmnb.chat.references import apart, resolved
 from lmnb.chat.schema import STYLE, ready
 from lmnb.chat.tools import Tool
@@ -115,9 +115,8 @@ def _marked(writer: _Writer, form: ParameterFormat, tool: Tool, rules: list[str]
         value = writer.text(form.other_middle) + " %json " + json.dumps(part)
         end = writer.text(form.close)
         if written != "json":
-            values = schema.get("enum") if isinstance(schema, Mapping) else None
-            if isinstance(values, list) and values and all(isinstance(v, str) for v in values):
-                value = f"{writer.text(form.middle)} ({' | '.join(map(json.dumps, values))})"
+            if listed := texts(tool.schema, key):
+                value = _one_of(listed, writer, form)
             else:
                 value = writer.text(form.middle) + f" {rule}_text"
                 rules.append(_until(form.close, writer, f"{rule}_text"))
@@ -125,6 +124,16 @@ def _marked(writer: _Writer, form: ParameterFormat, tool: Tool, rules: list[str]
         rules.append(f"{rule}: {writer.text(form.open + key)} {value} {end} SPACE?")
         parts.append(rule if key in required else f"{rule}?")
     return " ".join(parts)
+
+
+def _one_of(listed: Sequence[str | None], writer: _Writer, form: ParameterFormat) -> str:
+    options = [
+        f'{writer.text(form.other_middle)} "null"'
+        if text is None
+        else f"{writer.text(form.middle)} {json.dumps(text)}"
+        for text in listed
+    ]
+    return f"({' | '.join(options)})"
 
 
 def _until(close: str, writer: _Writer, rule: str) -> str:
@@ -142,7 +151,7 @@ def arguments_schema(tool: Tool, schema: dict[str, Any] | None = None) -> dict[s
     Raises InvalidRequest.
     """
     whole = dict(tool.schema) if schema is None else schema
-    if whole.get("properties") == {}:
+    if whole.get("properties") == {} and not whole.get("required"):
         whole = {"additionalProperties": False, **whole}
     try:
         return ready(whole)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from lmnb.chat.references import resolved
 
-__all__ = ["Kind", "kind"]
+__all__ = ["Kind", "kind", "texts"]
 
 Kind = Literal["string", "nullable", "json", "any"]
 EVERYTHING = frozenset(("string", "any"))
@@ -26,9 +26,25 @@ def kind(schema: Mapping[str, Any], key: str) -> Kind:
     return "any" if "string" in types else "json"
 
 
+def texts(schema: Mapping[str, Any], key: str) -> list[str | None]:
+    """What a value of this key may be, where that is one of some texts, or null; else nothing."""
+    listed: list[str | None] = []
+    for one in _alternatives(schema["properties"][key], schema):
+        values = [None] if one.get("type") == "null" else _values(one)
+        if not values or not all(value is None or isinstance(value, str) for value in values):
+            return []
+        listed += values
+    return list(dict.fromkeys(listed))
+
+
 def _types(schema: Any, root: Mapping[str, Any]) -> frozenset[str]:
     """The names of the JSON types which `schema` allows; everything, if it does not say."""
-    found: frozenset[str] = frozenset()
+    return frozenset().union(*map(_own_types, _alternatives(schema, root))) or EVERYTHING
+
+
+def _alternatives(schema: Any, root: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The schemas of which one holds, without references. One that is no object is an empty one."""
+    found: list[Mapping[str, Any]] = []
     left, seen = [schema], set[int]()
     while left:
         one = left.pop()
@@ -36,14 +52,14 @@ def _types(schema: Any, root: Mapping[str, Any]) -> frozenset[str]:
             continue
         seen.add(id(one))
         if not isinstance(one, Mapping):
-            found |= EVERYTHING
+            found.append({})
         elif isinstance(reference := one.get("$ref"), str):
             left.append(resolved(reference, root))
         elif options := one.get("anyOf") or one.get("oneOf"):
-            left += options if isinstance(options, list) else [None]
+            left += reversed(options) if isinstance(options, list) else [None]
         else:
-            found |= _own_types(one)
-    return found or EVERYTHING
+            found.append(one)
+    return found
 
 
 def _own_types(schema: Mapping[str, Any]) -> frozenset[str]:
@@ -52,10 +68,13 @@ def _own_types(schema: Mapping[str, Any]) -> frozenset[str]:
         return frozenset((types,))
     if isinstance(types, list):
         return frozenset(map(str, types))
+    values = _values(schema)
+    return EVERYTHING if values is None else frozenset(map(_type_of, values))
+
+
+def _values(schema: Mapping[str, Any]) -> list[Any] | None:
     values = [schema["const"]] if "const" in schema else schema.get("enum")
-    if isinstance(values, list):
-        return frozenset(map(_type_of, values))
-    return EVERYTHING
+    return values if isinstance(values, list) else None
 
 
 def _type_of(value: Any) -> str:

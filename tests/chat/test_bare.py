@@ -85,6 +85,39 @@ def test_the_grammar_follows_the_schema(text: str, valid: bool) -> None:
     assert accepts(grammar, text) == valid
 
 
+@pytest.mark.parametrize(
+    ("schema", "valid", "invalid"),
+    [
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, ["1", "null"], [f"{Q}x{Q}", "true"]),
+        ({"type": ["string", "null"]}, [f"{Q}x{Q}", "null"], ["1"]),
+        ({"enum": ["a", 1, None]}, [f"{Q}a{Q}", "1", "null"], ["a", "2", f"{Q}1{Q}"]),
+        ({"const": True}, ["true"], ["false"]),
+        ({"oneOf": [{"$ref": "#"}, {"type": "null"}]}, ["null", "{}", "{x:null}"], ["1"]),
+        ({"type": "object"}, ["{}", f"{{a:1,b:{Q}x{Q}}}"], ["1", "[]"]),
+        (
+            {"type": "object", "additionalProperties": {"type": "integer"}},
+            ["{}", "{a:1}"],
+            [f"{{a:{Q}x{Q}}}"],
+        ),
+        (
+            {
+                "type": "object",
+                "properties": {"a": {"type": "integer"}},
+                "anyOf": [{"required": ["a"]}],
+            },
+            ["{a:1}"],
+            ["{b:1}", "1"],
+        ),
+    ],
+)
+def test_a_value_is_one_of_what_its_schema_lists(
+    schema: dict[str, Any], valid: list[str], invalid: list[str]
+) -> None:
+    rules = bare_rules({"properties": {"x": schema}}, Q, None, "args")
+    grammar = "\n".join(["start: args", *rules])
+    assert [text for text in valid + invalid if accepts(grammar, f"x:{text}")] == valid
+
+
 def test_a_schema_may_refer_to_itself() -> None:
     """In a hundred places, too, without a rule for each way through them."""
     places = {f"p{number}": {"$ref": "#"} for number in range(100)}

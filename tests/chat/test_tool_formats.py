@@ -223,6 +223,44 @@ def test_what_parameters_refer_to_may_be_anywhere_in_the_schema(
 
 
 @families
+def test_texts_that_are_listed_somewhere_are_the_only_ones(family: Family) -> None:
+    """As Pydantic writes an enumeration, and one that need not be given."""
+    colour = {"$ref": "#/$defs/Colour"}
+    properties = {
+        "first": colour,
+        "second": {"anyOf": [colour, {"type": "null"}]},
+        "third": {"enum": ["red", None]},
+        "fourth": {"const": "blue"},
+    }
+    schema = {
+        "type": "object",
+        "properties": properties,
+        "$defs": {"Colour": {"type": "string", "enum": ["red", "green"]}},
+    }
+    tool = Tool("get_weather", parameters=schema)
+    form = family.use.format
+    grammar = call_grammar(form, [tool], after_lead=False, parallel=False, tokens={})
+
+    def takes(**arguments: str | None) -> bool:
+        return accepts(grammar, form.write([ToolCall("", tool.name, json.dumps(arguments))]))
+
+    assert takes(first="green", second="red", third="red", fourth="blue")
+    assert takes(second=None, third=None)
+    for key in properties:
+        assert not takes(**{key: "purple"})
+    assert not takes(first=None)
+
+
+@families
+def test_what_is_required_may_be_of_no_known_kind(family: Family) -> None:
+    some: dict[str, object] = {"type": "object", "properties": {}, "required": ["x"]}
+    tool = Tool("get_weather", parameters={"type": "object", "properties": {"place": some}})
+    form = family.use.format
+    grammar = call_grammar(form, [tool], after_lead=False, parallel=False, tokens={})
+    assert accepts(grammar, form.write([ToolCall("", tool.name, '{"place": {"x": 1}}')]))
+
+
+@families
 def test_without_parallel_calls_the_grammar_takes_one(family: Family) -> None:
     form = family.use.format
     grammar = call_grammar(form, TOOLS, after_lead=False, parallel=False, tokens={})
