@@ -22,6 +22,8 @@ FULL = 64
 """Tokens from which a call is worth a context of its own: a whole tile of flash attention."""
 ENOUGH = 128
 """Tokens from which such a call gains nothing by more."""
+ABANDONED = 2
+"""What a call returns that is to be done again."""
 
 
 class Embedder:
@@ -121,7 +123,7 @@ class Embedder:
         if not call.texts:
             self._pack(call, PACKED_TOKENS)
         code = call.compute(self.threads.before(call.tokens))
-        if code == 2:  # abandoned: others need the cores; done again with fewer threads
+        if code == ABANDONED:  # others need the cores: with fewer threads, then
             self.threads.rest()
             return []
         self.threads.after(call.tokens, call.seconds)
@@ -142,9 +144,13 @@ class Embedder:
         if self._ended.empty() and self._start():
             return []
         call, ended = self._ended.get()
+        code = ended.result()
+        if code == ABANDONED:  # it was the call before that was to be, and had ended
+            self._submit(call)
+            return []
         self._running -= 1
         self._free.append(call)
-        events = self._collect(call, ended.result())
+        events = self._collect(call, code)
         if self._running or self._is_much():
             self._start()
         return events
@@ -162,9 +168,12 @@ class Embedder:
                 self._free.append(call)
                 continue
             self._running += 1
-            future = self._pool.submit(call.compute, self._threads_apart)
-            future.add_done_callback(functools.partial(self._end, call))
+            self._submit(call)
         return self._running - before
+
+    def _submit(self, call: Call) -> None:
+        future = self._pool.submit(call.compute, self._threads_apart)
+        future.add_done_callback(functools.partial(self._end, call))
 
     def _end(self, call: Call, ended: Future[int]) -> None:
         self._ended.put((call, ended))

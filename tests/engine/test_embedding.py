@@ -202,6 +202,20 @@ def test_many_texts_are_computed_at_the_same_time_and_are_the_same(apart, runner
     assert both.status().prompt_tokens == sum(tokens)
 
 
+def test_a_call_that_is_abandoned_in_place_of_one_that_has_ended_is_made_again(
+    apart, runner, monkeypatch
+):
+    both, _ = apart
+    decode, codes = both.context.decode, [2, 2]
+    monkeypatch.setattr(
+        both.context, "decode", lambda batch: codes.pop() if codes else decode(batch)
+    )
+    vectors, _ = embed(both, *TEXTS * 6)
+    expected, _ = embed(runner, *TEXTS * 6)
+    assert not codes
+    assert (vectors * expected).sum(axis=1).min() > 0.99999
+
+
 def test_while_calls_are_under_way_it_waits_until_one_of_them_ends(apart):
     runner, woken = apart
     ids = next(_ids), next(_ids), next(_ids)
