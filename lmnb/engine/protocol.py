@@ -123,9 +123,12 @@ decode_command = msgspec.msgpack.Decoder(Command).decode
 decode_message = msgspec.msgpack.Decoder(Message).decode
 
 
-def frame(value: Command | Message) -> bytes:
-    body = _encoder.encode(value)
-    return LENGTH.pack(len(body)) + body
+def frame(value: Command | Message) -> bytearray:
+    """Written once: a book may be among what it says."""
+    data = bytearray(LENGTH.size)
+    _encoder.encode_into(value, data, LENGTH.size)
+    LENGTH.pack_into(data, 0, len(data) - LENGTH.size)
+    return data
 
 
 class FrameReader(Generic[T]):
