@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar, cast, overload
 
@@ -31,7 +31,6 @@ from lmnb.service.log import Requested
 __all__ = ["ApiHandler", "endpoint"]
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
-PIECE_BYTES = 1 << 20
 NEEDS = "__lmnb_needs"
 """What a verb is marked with: the permission that it asks for."""
 Verb = Callable[..., Awaitable[None]]
@@ -157,13 +156,13 @@ class ApiHandler(web.RequestHandler):
         self.set_header("Content-Type", "application/json")
         self.finish(msgspec.json.encode(value))
 
-    async def reply_at_length(self, value: Any) -> None:
-        """Answer with JSON, be it of many megabytes. Tornado copies what it is given, more than once."""
-        data = msgspec.json.encode(value)
+    async def reply_in_pieces(self, pieces: Sequence[bytes]) -> None:
+        """Answer with JSON of many megabytes, cut anywhere: Tornado copies what it is given, more than
+        once."""
         self.set_header("Content-Type", "application/json")
-        self.set_header("Content-Length", len(data))
-        *pieces, last = (data[at : at + PIECE_BYTES] for at in range(0, len(data), PIECE_BYTES))
-        for piece in pieces:
+        self.set_header("Content-Length", sum(map(len, pieces)))
+        *others, last = pieces
+        for piece in others:
             self.write(piece)
             await self.flush()
         self.finish(last)

@@ -7,6 +7,7 @@ import struct
 import openai
 import pytest
 
+from lmnb.api.openai import embeddings
 from lmnb.engine.options import EmbedRequest, RerankRequest
 from lmnb.errors import ContextLengthExceeded, InvalidRequest
 from tests.scripted import Script
@@ -50,6 +51,17 @@ async def test_many_inputs_keep_their_order(api):
     hot = [one["embedding"].index(1.0) for one in answer["data"]]
     assert hot == [ord(text) % 16 for text in texts]
     assert answer["usage"]["total_tokens"] == 500
+
+
+@pytest.mark.parametrize("encoding", ["float", "base64"])
+async def test_an_answer_of_many_pieces_is_whole(api, monkeypatch, encoding):
+    body = {"input": ["text"] * 300, "encoding_format": encoding}
+    whole = await api.post(URL, body)
+    monkeypatch.setattr(embeddings, "PIECE_BYTES", 1000)
+    pieces = await api.post(URL, body)
+    assert pieces.content == whole.content
+    assert [one["index"] for one in pieces.json()["data"]] == list(range(300))
+    assert pieces.headers["Content-Length"] == whole.headers["Content-Length"]
 
 
 async def test_base64_is_the_same_numbers_as_little_endian_floats(api):

@@ -26,6 +26,7 @@ OneOrMore = Text | Tokens | Annotated[list[Text | Tokens], Field(min_length=1)]
 
 QUICK_BYTES = 32 * 1024
 """More than that is written in a thread: other streams go on."""
+PIECE_BYTES = 1 << 20
 Encoding = Literal["float", "base64"]
 
 
@@ -80,23 +81,30 @@ class EmbeddingsHandler(ApiHandler):
                 self.services.manager, request.model, request.input, request.dimensions
             )
             if len(vectors.data) > QUICK_BYTES:
-                data = await asyncio.to_thread(_entries, vectors, request.encoding_format)
+                pieces = await asyncio.to_thread(_answer, vectors, request.encoding_format)
             else:
-                data = _entries(vectors, request.encoding_format)
-        usage = {"prompt_tokens": vectors.tokens, "total_tokens": vectors.tokens}
-        answer = {"object": "list", "data": data, "model": vectors.model, "usage": usage}
-        await self.reply_at_length(answer)
+                pieces = _answer(vectors, request.encoding_format)
+        await self.reply_in_pieces(pieces)
 
 
-def _entries(vectors: Vectors, encoding: Encoding) -> list[msgspec.Raw]:
-    """Each written by itself: a thread that writes a million numbers at once holds up the others."""
+def _answer(vectors: Vectors, encoding: Encoding) -> list[bytes]:
+    """The JSON, in pieces. Row by row: a thread that writes a million numbers at once holds up the
+    others."""
     write = floats if encoding == "float" else _base64
-    return [
-        msgspec.Raw(
-            msgspec.json.encode({"object": "embedding", "index": index, "embedding": write(row)})
+    pieces, piece = list[bytes](), bytearray(b'{"object":"list","data":[')
+    for index, row in enumerate(vectors.rows()):
+        if index:
+            piece += b","
+        if len(piece) >= PIECE_BYTES:
+            pieces.append(bytes(piece))
+            piece.clear()
+        piece += msgspec.json.encode(
+            {"object": "embedding", "index": index, "embedding": write(row)}
         )
-        for index, row in enumerate(vectors.rows())
-    ]
+    usage = {"prompt_tokens": vectors.tokens, "total_tokens": vectors.tokens}
+    rest = msgspec.json.encode({"model": vectors.model, "usage": usage})
+    piece += b"]," + rest.removeprefix(b"{")
+    return [*pieces, bytes(piece)]
 
 
 def _base64(row: bytes) -> str:
