@@ -117,6 +117,7 @@ def _marked(writer: _Writer, form: ParameterFormat, tool: Tool, rules: list[str]
         if written != "json":
             if listed := texts(tool.schema, key):
                 value = _one_of(listed, writer, form)
+                end = _closely(form.close, writer)
             else:
                 value = writer.text(form.middle) + f" {rule}_text"
                 rules.append(_until(form.close, writer, f"{rule}_text"))
@@ -127,13 +128,22 @@ def _marked(writer: _Writer, form: ParameterFormat, tool: Tool, rules: list[str]
 
 
 def _one_of(listed: Sequence[str | None], writer: _Writer, form: ParameterFormat) -> str:
+    """Rules for texts, with no more space around them than is read as none of theirs."""
+    before = form.middle.rstrip()
+    space = form.middle[len(before) :][:1]
+    middle = f"{writer.text(before)} {json.dumps(space)}?"
     options = [
         f'{writer.text(form.other_middle)} "null"'
         if text is None
-        else f"{writer.text(form.middle)} {json.dumps(text)}"
+        else f"{middle} {json.dumps(text)}"
         for text in listed
     ]
     return f"({' | '.join(options)})"
+
+
+def _closely(close: str, writer: _Writer) -> str:
+    mark = close.lstrip()
+    return f"{json.dumps(close[: len(close) - len(mark)])}? {writer.text(mark)}"
 
 
 def _until(close: str, writer: _Writer, rule: str) -> str:

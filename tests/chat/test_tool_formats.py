@@ -246,6 +246,9 @@ def test_texts_that_are_listed_somewhere_are_the_only_ones(family: Family) -> No
 
     assert takes(first="green", second="red", third="red", fourth="blue")
     assert takes(second=None, third=None)
+    written = form.write([ToolCall("", tool.name, '{"first": "green"}')])
+    for spaced in ("\n\ngreen", "green\n\n"):
+        assert not accepts(grammar, written.replace("green", spaced))
     for key in properties:
         assert not takes(**{key: "purple"})
     assert not takes(first=None)
