@@ -17,6 +17,8 @@ __all__ = ["BareArguments", "bare_rules"]
 
 DEPTH = 6
 """Objects and arrays within one another; further in, a value may be any."""
+MOST_ITEMS = 1_000_000
+"""Larger bounds bind nothing that a model writes."""
 _WORD = re.compile(r"[^\s,:{}\[\]<]+")
 _LITERAL = re.compile(r"true|false|null|-?[0-9.]+([eE][+-]?[0-9]+)?")
 
@@ -173,7 +175,7 @@ class _Rules:
             return [f"{name}: %json {json.dumps(dict(schema))}"]
         if kind == "array" and depth:
             items = self.value(schema.get("items"), f"{name}_i", depth - 1)
-            return [*items, f'{name}: "[" ({name}_i ("," {name}_i)*)? "]"']
+            return [*items, f'{name}: "[" {_repeated(f"{name}_i", schema)} "]"']
         if kind == "object" and schema.get("properties") and depth:
             return [*self.object(schema, f"{name}_o", depth - 1), f'{name}: "{{" {name}_o "}}"']
         if kind == "object" and depth:
@@ -192,3 +194,16 @@ class _Rules:
 
 def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (str, int, float))
+
+
+def _repeated(item: str, schema: Mapping[str, Any]) -> str:
+    least, most = (_count(schema.get(key)) for key in ("minItems", "maxItems"))
+    if most == 0:
+        return '""'
+    more = f"{max((least or 0) - 1, 0)},{'' if most is None else most - 1}"
+    some = f'{item} ("," {item}){{{more}}}'
+    return some if least else f"({some})?"
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and 0 <= value <= MOST_ITEMS else None

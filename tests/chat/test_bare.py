@@ -92,6 +92,9 @@ def test_the_grammar_follows_the_schema(text: str, valid: bool) -> None:
         ({"type": ["string", "null"]}, [f"{Q}x{Q}", "null"], ["1"]),
         ({"enum": ["a", 1, None]}, [f"{Q}a{Q}", "1", "null"], ["a", "2", f"{Q}1{Q}"]),
         ({"const": True}, ["true"], ["false"]),
+        ({"type": "array", "minItems": 1, "maxItems": 2}, ["[1]", "[1,2]"], ["[]", "[1,2,3]"]),
+        ({"type": "array", "minItems": 2}, ["[1,2]", "[1,2,3]"], ["[]", "[1]"]),
+        ({"type": "array", "maxItems": 0}, ["[]"], ["[1]"]),
         ({"oneOf": [{"$ref": "#"}, {"type": "null"}]}, ["null", "{}", "{x:null}"], ["1"]),
         ({"type": "object"}, ["{}", f"{{a:1,b:{Q}x{Q}}}"], ["1", "[]"]),
         (
