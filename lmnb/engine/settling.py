@@ -26,9 +26,7 @@ SEPARATE_CELLS = 32768
 CELLS = 256
 """llama.cpp makes contexts of a multiple of so many tokens."""
 PACKED_TOKENS = 256
-"""Texts share a call up to so many tokens. More gains nothing and lets others wait longer. Measured:
-MiniLM, texts of 62 tokens, 2 threads: 146 texts/s with 130 tokens a call, 153 with 260, 152 with 512
-(n = 8 to 10, interleaved); with one thread 90 one by one, 98 with 260, 94 with 512."""
+"""Texts share a call up to so many tokens. More would let others wait longer."""
 LANES = 64
 """Texts in one call."""
 MOST_CALLS = 8

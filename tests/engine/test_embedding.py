@@ -194,11 +194,12 @@ def apart(minilm: Path) -> Iterator[tuple[VectorRunner, threading.Event]]:
 
 
 def test_many_texts_are_computed_at_the_same_time_and_are_the_same(apart, runner):
+    """To the last bit: who computes them, and when, decides nothing."""
     (both, _), texts = apart, [*TEXTS * 6, "a " * 400, *TEXTS * 6]
     vectors, tokens = embed(both, *texts)
     expected, counts = embed(runner, *texts)
     assert tokens == counts
-    assert (vectors * expected).sum(axis=1).min() > 0.99999
+    assert (vectors == expected).all()
     assert both.status().prompt_tokens == sum(tokens)
 
 
