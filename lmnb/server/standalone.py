@@ -126,8 +126,7 @@ def _bind(host: str, port: int) -> Any:
 
 def _url(host: str, port: int) -> str:
     """An address at which this machine reaches the server."""
-    if host in ("", "0.0.0.0", "::"):
-        host = "127.0.0.1"
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 

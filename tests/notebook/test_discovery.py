@@ -10,7 +10,7 @@ import pytest
 
 from lmnb.errors import ServerNotFound
 from lmnb.notebook.connection import discovery
-from lmnb.notebook.connection.address import Connection, root_of
+from lmnb.notebook.connection.address import Connection, reachable, root_of
 from lmnb.notebook.connection.discovery import find, starters
 from tests.notebook.stub_server import KEY, StubServer
 
@@ -62,6 +62,19 @@ def test_on_windows_a_virtual_environments_python_stands_between(
     monkeypatch.setattr(discovery, "starters", functools.partial(starters, platform="win32"))
     found = find(environ, tmp_path)
     assert found == Connection(notebook_server["url"] + "lmnb/", KEY, "notebook server")
+
+
+@pytest.mark.parametrize(
+    ("bound_to", "root"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:8888/base/"),
+        ("", "http://127.0.0.1:8888/base/"),
+        ("::", "http://[::1]:8888/base/"),
+        ("127.0.0.1", "http://localhost:8888/base/"),
+    ],
+)
+def test_a_server_bound_to_every_address_is_reached_on_this_machine(bound_to, root):
+    assert reachable("http://localhost:8888/base/", bound_to) == root
 
 
 @pytest.mark.parametrize("text", ["junk", "localhost:1234", "http://", "http://[::", "ftp://x"])

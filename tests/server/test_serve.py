@@ -179,3 +179,10 @@ def test_the_command_says_its_version() -> None:
     for words in (["version"], ["--version"]):
         out = subprocess.check_output([sys.executable, "-m", "lmnb", *words], text=True)
         assert out.startswith("lmnb ")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "::1"])
+def test_the_address_that_is_said_is_one_that_answers(tmp_path: Path, host: str) -> None:
+    with lmnb_serve(tmp_path, "--host", host) as server:
+        assert server.url, server.log
+        assert httpx.get(server.url + "health", trust_env=False).status_code == 200

@@ -72,6 +72,7 @@ def reachable(url: str, bound_to: str | None = None) -> str:
     parts = urlsplit(url)
     host = parts.hostname if bound_to is None else bound_to
     if (host or "") in ("", "0.0.0.0", "::", "*"):
+        own = "[::1]" if host == "::" else "127.0.0.1"
         port = f":{parts.port}" if parts.port else ""
-        parts = parts._replace(netloc=f"127.0.0.1{port}")
+        parts = parts._replace(netloc=f"{own}{port}")
     return urlunsplit(parts).rstrip("/") + "/"
