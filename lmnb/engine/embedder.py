@@ -184,8 +184,8 @@ class Embedder:
         """Texts until they are enough: one of each request in turn, so that one of thousands holds up
         nobody else. Which texts share a call decides how its numbers are rounded, so it must not
         depend on who computes it, or when: the same request alone gets the same vectors again."""
-        passed = 0
-        while passed < len(self._queue) and call.tokens < ENOUGH:
+        too_long: list[Job] = []
+        while self._queue and call.tokens < ENOUGH:
             job = self._queue[0]
             tokens = job.inputs[job.next]
             if call.takes(tokens):
@@ -197,8 +197,8 @@ class Embedder:
             elif call.texts:
                 break
             else:
-                self._queue.rotate(-1)
-                passed += 1
+                too_long.append(self._queue.popleft())
+        self._queue.extendleft(reversed(too_long))
         call.fill_a_tile()
 
     def _collect(self, call: Call, code: int) -> list[SequenceEvent]:

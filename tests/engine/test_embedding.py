@@ -232,6 +232,22 @@ def test_while_calls_are_under_way_it_waits_until_one_of_them_ends(apart):
     assert not runner.busy
 
 
+def test_a_long_text_is_not_passed_over_by_short_ones(apart):
+    """Only the first context takes it; whoever comes later comes later there."""
+    runner, _ = apart
+    busy, long = next(_ids), next(_ids)
+    runner.embed(busy, EmbedRequest(inputs=("a " * 400,)))
+    runner.embed(long, EmbedRequest(inputs=("a " * 450,)))
+    short = [next(_ids) for _ in range(40)]
+    for id in short:
+        runner.embed(id, EmbedRequest(inputs=("a " * 200,)))
+    ended = []
+    while runner.busy:
+        ended += [event.id for event in runner.step()]
+    assert sorted(ended) == [busy, long, *short]
+    assert ended.index(long) < 20
+
+
 def test_what_is_cancelled_while_it_is_computed_ends_at_once(apart):
     runner, _ = apart
     gone, next_one = next(_ids), next(_ids)
