@@ -41,8 +41,8 @@ class Embedder:
         width: int,
         threads: ThreadGovernor,
         *,
-        threads_apart: int = 1,
-        wake: Callable[[], None] = lambda: None,
+        threads_apart: int,
+        wake: Callable[[], None],
     ) -> None:
         """The first context takes every text, further ones short texts, `threads_apart` each.
         `wake` is called, from any thread, when `waits` may be over."""

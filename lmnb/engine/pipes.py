@@ -122,9 +122,7 @@ class ThreadPipes:
     def _write(self) -> None:
         with contextlib.suppress(OSError):
             while (command := self._unsent.get()) is not None:
-                data = memoryview(protocol.frame(command))
-                while data:
-                    data = data[os.write(self._out, data) :]
+                protocol.write(self._out, command)
         with contextlib.suppress(OSError):
             os.close(self._out)
 

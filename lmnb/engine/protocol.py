@@ -7,6 +7,7 @@ closing the pipe is the command, so that a dead parent gives it too.
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -129,6 +130,13 @@ def frame(value: Command | Message) -> bytearray:
     _encoder.encode_into(value, data, LENGTH.size)
     LENGTH.pack_into(data, 0, len(data) - LENGTH.size)
     return data
+
+
+def write(descriptor: int, value: Command | Message) -> None:
+    """All of it, which may wait for the reader. Raises OSError when there is none."""
+    data = memoryview(frame(value))
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 class FrameReader(Generic[T]):

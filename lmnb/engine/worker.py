@@ -141,11 +141,9 @@ class Worker:
     def _write(self, message: protocol.Message) -> None:
         if isinstance(message, protocol.Events) and not message.events:
             return
-        data = memoryview(protocol.frame(message))
         try:
             with self._writing:
-                while data:
-                    data = data[os.write(self._out, data) :]
+                protocol.write(self._out, message)
         except OSError:  # the parent is gone: EPIPE, and on Windows EINVAL
             os._exit(0)
 
