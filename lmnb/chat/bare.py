@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from lmnb.chat.kinds import listed_values
 from lmnb.chat.marks import undecided
 from lmnb.chat.references import followed
 
@@ -157,8 +158,8 @@ class _Rules:
         schema = schema if isinstance(schema, Mapping) else {}
         if isinstance(reference := schema.get("$ref"), str):
             return [f"{name}: {self._rule_of(reference)}"]
-        values = [schema["const"]] if "const" in schema else schema.get("enum")
-        if isinstance(values, list) and values and all(map(_is_plain, values)):
+        values = listed_values(schema)
+        if values and all(map(_is_plain, values)):
             return [f"{name}: {' | '.join(map(self._written, values))}"]
         kind = schema.get("type") or ("object" if "properties" in schema else None)
         options = None if kind else schema.get("anyOf") or schema.get("oneOf")

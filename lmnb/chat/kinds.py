@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from lmnb.chat.references import resolved
 
-__all__ = ["Kind", "kind", "texts"]
+__all__ = ["Kind", "kind", "listed_values", "texts"]
 
 Kind = Literal["string", "nullable", "json", "any"]
 EVERYTHING = frozenset(("string", "any"))
@@ -30,7 +30,7 @@ def texts(schema: Mapping[str, Any], key: str) -> list[str | None]:
     """What a value of this key may be, where that is one of some texts, or null; else nothing."""
     listed: list[str | None] = []
     for one in _alternatives(schema["properties"][key], schema):
-        values = [None] if one.get("type") == "null" else _values(one)
+        values = [None] if one.get("type") == "null" else listed_values(one)
         if not values or not all(value is None or isinstance(value, str) for value in values):
             return []
         listed += values
@@ -68,11 +68,12 @@ def _own_types(schema: Mapping[str, Any]) -> frozenset[str]:
         return frozenset((types,))
     if isinstance(types, list):
         return frozenset(map(str, types))
-    values = _values(schema)
+    values = listed_values(schema)
     return EVERYTHING if values is None else frozenset(map(_type_of, values))
 
 
-def _values(schema: Mapping[str, Any]) -> list[Any] | None:
+def listed_values(schema: Mapping[str, Any]) -> list[Any] | None:
+    """The values of which one it must be. None: it lists none."""
     values = [schema["const"]] if "const" in schema else schema.get("enum")
     return values if isinstance(values, list) else None
 
